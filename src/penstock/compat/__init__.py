@@ -1,0 +1,1 @@
+"""What keeps other tools' user code working."""

@@ -1,0 +1,1 @@
+"""What `import promptflow…` gives a user's flow code."""

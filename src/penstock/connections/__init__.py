@@ -1,0 +1,1 @@
+"""Endpoints and their keys: typed, encrypted at rest, resolved in a documented order."""

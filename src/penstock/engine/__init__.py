@@ -1,0 +1,1 @@
+"""Bind a flow to its callables and run one line of it."""

@@ -1,0 +1,1 @@
+"""Every flow format ends here, as a Flow."""

@@ -1,0 +1,62 @@
+"""A node: one call, its arguments, its condition."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from penstock.graph.reference import Reference
+
+Scope = Literal["line", "run"]
+
+
+@dataclass(frozen=True, slots=True)
+class Activate:
+    """Run the node only if ``when`` equals ``equals`` (Python ``==``, nothing is converted)."""
+
+    when: Reference | Any
+    equals: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What a node calls, still as names; ``engine`` resolves it.
+
+    ``type`` is the tool kind (``python``, ``llm``, ``prompt``, ``custom_llm``, …); ``source`` one of ``code``, ``package``,
+    ``package_with_prompt`` or None where the file says nothing; ``path`` is relative to the flow's folder; ``target`` is a
+    package tool's id, or the function of a native flow.
+    """
+
+    type: str | None
+    source: str | None = None
+    path: str | None = None
+    target: str | None = None
+    connection: str | None = None
+    api: str | None = None
+    provider: str | None = None
+    module: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One call in a flow. ``inputs`` maps a parameter to a ``Reference`` or a literal; ``scope`` ``run`` means once a run."""
+
+    name: str
+    call: Call
+    inputs: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    activate: Activate | None = None
+    scope: Scope = "line"
+    cache: bool = False
+    line: int | None = None
+
+    def references(self) -> list[Reference]:
+        """Every reference of the inputs, then the condition's."""
+        found = [value for value in self.inputs.values() if isinstance(value, Reference)]
+        if self.activate is not None and isinstance(self.activate.when, Reference):
+            found.append(self.activate.when)
+        return found
+
+    def parents(self) -> set[str]:
+        """Names of the nodes that must be settled before this one."""
+        return {reference.name for reference in self.references() if reference.kind == "node"}

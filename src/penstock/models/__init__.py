@@ -1,0 +1,1 @@
+"""Models behind one protocol: wire clients, limits, prices, and the offline ones."""

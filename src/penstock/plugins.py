@@ -1,0 +1,56 @@
+"""One door for every extension point: built-ins and installed packages come in the same way.
+
+A package offers an extension with an entry point in the group ``penstock.<point>``::
+
+    [project.entry-points."penstock.runner"]
+    mine = "my_package.runner:MyRunner"
+
+Built-ins are named below as ``module:attribute`` strings and imported when asked for, so that a high floor can serve a
+low one without the low one importing it.
+"""
+
+from __future__ import annotations
+
+import importlib
+from importlib.metadata import entry_points
+from typing import Any, Literal
+
+from penstock.errors import PenstockError
+
+Point = Literal["import_hook", "model", "frontend", "runner", "tool"]
+
+_BUILTIN: dict[Point, dict[str, str]] = {
+    # What a user's flow code may import without the package being installed; see compat/.
+    "import_hook": {"promptflow": "penstock.compat.promptflow.hook:activate"},
+    # Wire protocols by connection type; see models/.
+    "model": {},
+    # Flow formats; see frontends/.
+    "frontend": {},
+    # Where lines run; see runners/.
+    "runner": {},
+    # Node tools by id; see tools/.
+    "tool": {},
+}
+
+
+def load(point: Point, name: str) -> Any:
+    """The extension ``name`` of ``point``, imported now.
+
+    Raises:
+        PenstockError: No built-in and no installed package offers that name; the message lists those that are offered.
+    """
+    target = _BUILTIN[point].get(name)
+    if target is not None:
+        module, _, attribute = target.partition(":")
+        return getattr(importlib.import_module(module), attribute)
+    found = entry_points(group=f"penstock.{point}")
+    for entry in found:
+        if entry.name == name:
+            return entry.load()
+    offered = ", ".join(names(point)) or "none"
+    raise PenstockError(f"No {point} is called {name!r}; there are: {offered}.", code="UnknownPlugin")
+
+
+def names(point: Point) -> list[str]:
+    """All names that ``load`` would accept, sorted."""
+    return sorted({*_BUILTIN[point], *(entry.name for entry in entry_points(group=f"penstock.{point}"))})

@@ -1,0 +1,1 @@
+"""Move lines to workers."""

@@ -1,0 +1,1 @@
+"""Batch runs: data, mapping, the batch itself, resume, summary."""

@@ -1,0 +1,1 @@
+"""Runs on disk: a journal a run, an SQL index over them, snapshots of flows."""

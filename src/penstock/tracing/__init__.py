@@ -1,0 +1,1 @@
+"""Spans and events of an execution."""
