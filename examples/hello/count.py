@@ -1,0 +1,6 @@
+from promptflow.core import tool
+
+
+@tool
+def count(name: str) -> int:
+    return sum(character.isalpha() for character in name)
