@@ -23,7 +23,7 @@ FIND_PYTHON = for python in $(PYTHON) python3.13 python3.12 python3.11 python3 p
 	    'Install one (on Debian and Ubuntu: apt install python3-venv), or name yours: make PYTHON=/path/to/python3.' >&2; \
 	  exit 1; \
 	fi
-INSTALL = python -m pip install --quiet --disable-pip-version-check
+INSTALL = python -m pip install -qq --disable-pip-version-check
 
 .PHONY: help demo test check bench docs lock clean
 
