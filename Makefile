@@ -77,7 +77,7 @@ bench: $(VENV)/dev.stamp
 	python benchmarks/run.py $(BENCH)
 
 docs: $(VENV)/docs.stamp
-	mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 mkdocs build --strict
 	@echo 'The manual is in site/index.html.'
 
 # Hashes of every file a version has, for every supported Python and system; a release must be a week old to get in.
