@@ -34,13 +34,12 @@ class AzureConnection(Connection):
         self,
         configs: Mapping[str, Any],
         api_key: str | None,
-        auth_mode: str,
         *,
         token_provider: TokenProvider | None = None,
         **rest: Any,
     ) -> None:
-        secrets = {} if auth_mode == TOKEN else {"api_key": api_key}
-        super().__init__(configs={**configs, "auth_mode": auth_mode}, secrets=secrets, **rest)
+        secrets = {} if configs["auth_mode"] == TOKEN else {"api_key": api_key}
+        super().__init__(configs=configs, secrets=secrets, **rest)
         self.__dict__["_token_provider"] = token_provider
 
     def get_token(self) -> str:
@@ -75,8 +74,14 @@ class AzureOpenAIConnection(AzureConnection):
         resource_id: str | None = None,
         **rest: Any,
     ) -> None:
-        configs = {"api_base": api_base, "api_type": api_type, "api_version": api_version, "resource_id": resource_id}
-        super().__init__(configs, api_key, auth_mode, **rest)
+        configs = {
+            "api_base": api_base,
+            "api_type": api_type,
+            "api_version": api_version,
+            "auth_mode": auth_mode,
+            "resource_id": resource_id,
+        }
+        super().__init__(configs, api_key, **rest)
 
     @classmethod
     def from_env(cls, name: str | None = None, env: Mapping[str, str] | None = None) -> Self:
@@ -105,7 +110,8 @@ class CognitiveSearchConnection(AzureConnection):
         auth_mode: str = KEY,
         **rest: Any,
     ) -> None:
-        super().__init__({"api_base": api_base, "api_version": api_version}, api_key, auth_mode, **rest)
+        configs = {"api_base": api_base, "api_version": api_version, "auth_mode": auth_mode}
+        super().__init__(configs, api_key, **rest)
 
 
 class AzureAIServicesConnection(AzureConnection):
@@ -118,7 +124,7 @@ class AzureAIServicesConnection(AzureConnection):
     endpoint: str
 
     def __init__(self, endpoint: str, api_key: str | None = None, auth_mode: str = KEY, **rest: Any) -> None:
-        super().__init__({"endpoint": endpoint}, api_key, auth_mode, **rest)
+        super().__init__({"endpoint": endpoint, "auth_mode": auth_mode}, api_key, **rest)
 
 
 class AzureContentSafetyConnection(Connection):

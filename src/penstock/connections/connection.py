@@ -27,8 +27,8 @@ class Secrets(dict[str, Any]):
 class Connection:
     """Settings of one endpoint; the ancestor of every kind.
 
-    Each setting can be read as an attribute (``conn.api_base``) and as an item (``conn["api_base"]``); ``dict(conn)`` is
-    all of them, secrets included. ``repr`` and ``str`` mask the secrets.
+    Each setting can be read as an attribute (``conn.api_base``) and as an item (``conn["api_base"]``); ``dict(conn)``
+    is all of them, secrets included. ``repr`` and ``str`` mask the secrets.
 
     Attributes:
         name: Name the connection is looked up by, or None.
@@ -59,7 +59,7 @@ class Connection:
         secrets: Mapping[str, Any] | None = None,
         **bookkeeping: Any,
     ) -> None:
-        # Past __setattr__, which routes settings into these very dicts. Unknown keywords are dropped, as in prompt flow.
+        # Past __setattr__, which routes settings into these very dicts. Unknown keywords are dropped: prompt flow does.
         self.__dict__.update(
             name=name,
             type=self.TYPE,

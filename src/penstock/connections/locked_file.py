@@ -40,15 +40,15 @@ def locked(path: Path, wait: float = WAIT) -> Generator[None, None, None]:
         os.close(handle)  # gives the lock back
 
 
-def replace_file(path: Path, data: bytes) -> None:
-    """Put ``data`` at ``path`` with mode 0600, all or nothing, safe on the disk when this returns.
+def replace_file(path: Path, data: bytes, mode: int = 0o600) -> None:
+    """Put ``data`` at ``path``, all or nothing, safe on the disk when this returns.
 
     Raises:
         StoreError: It cannot be written; what was at ``path`` is still there.
     """
     beside = path.with_name(f"{path.name}.{secrets.token_hex(6)}.tmp")
     try:
-        handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(data)

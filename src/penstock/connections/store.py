@@ -168,7 +168,7 @@ class ConnectionStore:
         if text is None:
             raise StoreError(
                 f"{self.file}: the secret {key!r} of connection {name!r} does not open with the key in"
-                f" {self._key.place}. Restore the key it was stored with, or delete the connection and create it again.",
+                f" {self._key.place}. Restore the key it was stored with, or delete the connection and create it anew.",
                 code="DecryptConnectionError",
             )
         return json.loads(text)
