@@ -1,1 +1,1 @@
-"""Models behind one protocol: wire clients, limits, prices, and the offline ones."""
+"""Model endpoints behind one protocol: wire clients of our own, and the offline models that stand in for them."""
