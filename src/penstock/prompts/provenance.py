@@ -1,0 +1,183 @@
+"""Which words of an author's value are really the data's: a Python node's output may create messages, its input not.
+
+A Python node's output carries no marks of where its text came from. What helps: the data that went into the flow is
+known. A marker in the author's value whose surroundings are those of a marker in the data came from there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from penstock.errors import TemplateError
+from penstock.prompts.text import Data, PromptText, Span
+
+WINDOW = 16  # characters on either side of a marker, white space not counted
+ONE_SIDED = 6  # how many are enough where only one side can be recognised (the value was cut or rewrapped)
+_REACH = 400  # characters looked at to find them
+_DEPTH = 64
+
+_WORDS = r"(system|user|assistant|function|tool_call_id|tool_calls|tool|name|content)"
+# In an author's value: a word that could be part of a marker, also together with the template's text around the value.
+_IN_VALUE = re.compile(rf"(?i){_WORDS}(?=\s*+(?::[^\S\n]*(?:\n|\Z)|\Z))")
+# In data: white space may have been changed on the way, so any word before a colon or at the end.
+_IN_DATA = re.compile(rf"(?i){_WORDS}\s*+(:|\Z)")
+_IGNORED = re.compile(r"[\s#]+")
+
+
+@dataclass(frozen=True, slots=True)
+class _Marker:
+    word: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    marker: _Marker
+    text: int
+    start: int
+    end: int
+
+
+def mark_values(values: Iterable[Any], data: Iterable[Any], *, where: str) -> list[Any]:
+    """Copies of an author's values in which all text is ``PromptText``: the author's, but for markers out of ``data``.
+
+    Args:
+        values: JSON-like values, at any depth.
+        data: JSON-like values whose text is never the author's: flow inputs, model answers.
+        where: What errors call the template.
+
+    Raises:
+        TemplateError: A marker of which it cannot be told whether the author or the data wrote it.
+    """
+    values = list(values)
+    texts = [text for value in values for text in _leaves(value) if type(text) is not PromptText]
+    places = [place for index, text in enumerate(texts) for place in _places(index, text)]
+    spans: dict[int, list[Span]] = defaultdict(list)
+    if places:
+        for place in _of_data(places, _markers_of(data), where):
+            word = Data(texts[place.text][place.start : place.end])
+            spans[place.text].append((place.start, place.end, word))
+    numbered = iter(range(len(texts)))
+    return [_wrapped(value, spans, numbered) for value in values]
+
+
+def _wrapped(value: Any, spans: dict[int, list[Span]], numbered: Iterator[int], depth: int = 0) -> Any:
+    if isinstance(value, str):
+        return value if type(value) is PromptText else PromptText(value, tuple(spans.get(next(numbered), ())))
+    if depth > _DEPTH:
+        return value
+    if isinstance(value, list):
+        return type(value)(_wrapped(item, spans, numbered, depth + 1) for item in value)
+    if type(value) is tuple:
+        return tuple(_wrapped(item, spans, numbered, depth + 1) for item in value)
+    if isinstance(value, dict):
+        return {key: _wrapped(item, spans, numbered, depth + 1) for key, item in value.items()}
+    return value
+
+
+def _leaves(value: Any, depth: int = 0) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif depth > _DEPTH:
+        return
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _leaves(item, depth + 1)
+    elif isinstance(value, list) or type(value) is tuple:
+        for item in value:
+            yield from _leaves(item, depth + 1)
+
+
+def _places(index: int, text: str) -> Iterator[_Place]:
+    for found in _IN_VALUE.finditer(text):
+        if _starts_line(text, found.start()):
+            yield _Place(_marker(text, *found.span(1)), index, *found.span(1))
+
+
+def _starts_line(text: str, at: int) -> bool:
+    while at and (text[at - 1].isspace() or text[at - 1] == "#"):
+        at -= 1
+        if text[at] == "\n":
+            return True
+    return at == 0
+
+
+def _markers_of(data: Iterable[Any]) -> list[_Marker]:
+    found: list[_Marker] = []
+    seen: set[int] = set()  # the same object under two names is one occurrence
+    kept: list[str] = []
+    for value in data:
+        for text in _leaves(value):
+            if id(text) in seen:
+                continue
+            seen.add(id(text))
+            kept.append(text)
+            for match in _IN_DATA.finditer(text):
+                marker = _marker(text, *match.span(1))
+                # A value that is just "user" is a role for the author to use, as in a chat history's items.
+                if match[2] or marker.before:
+                    found.append(marker)
+    return found
+
+
+def _marker(text: str, start: int, end: int) -> _Marker:
+    before = _IGNORED.sub("", text[max(0, start - _REACH) : start]).casefold()[-WINDOW:]
+    after = _IGNORED.sub("", text[end : end + _REACH]).casefold().removeprefix(":")[:WINDOW]
+    return _Marker(text[start:end].casefold(), before, after)
+
+
+def _of_data(places: list[_Place], markers: list[_Marker], where: str) -> list[_Place]:
+    """The places whose marker came out of the data: each needs one marker of the data for itself."""
+    by_word: dict[str, list[int]] = defaultdict(list)
+    for index, place in enumerate(places):
+        by_word[place.marker.word].append(index)
+    explained_by: dict[int, list[int]] = defaultdict(list)
+    for index, marker in enumerate(markers):
+        candidates = by_word.get(marker.word, [])
+        if candidates and not marker.before and not marker.after:
+            raise _ambiguous(marker.word, where)
+        matching = [at for at in candidates if _same(marker, places[at].marker)]
+        for at in matching or [at for at in candidates if _half_same(marker, places[at].marker)]:
+            explained_by[at].append(index)
+    if not _all_explained(explained_by):
+        raise _ambiguous(places[next(iter(explained_by))].marker.word, where)
+    return [places[at] for at in sorted(explained_by)]
+
+
+def _same(data: _Marker, value: _Marker) -> bool:
+    return value.before.endswith(data.before) and value.after.startswith(data.after)
+
+
+def _half_same(data: _Marker, value: _Marker) -> bool:
+    before = len(data.before) >= ONE_SIDED and value.before.endswith(data.before)
+    after = len(data.after) >= ONE_SIDED and value.after.startswith(data.after)
+    return before or after
+
+
+def _all_explained(explained_by: dict[int, list[int]]) -> bool:
+    """Whether every place can have a marker of its own (a bipartite matching, by augmenting paths)."""
+    taken: dict[int, int] = {}
+
+    def assign(place: int, tried: set[int]) -> bool:
+        for marker in explained_by[place]:
+            if marker not in tried:
+                tried.add(marker)
+                if marker not in taken or assign(taken[marker], tried):
+                    taken[marker] = place
+                    return True
+        return False
+
+    return all(assign(place, set()) for place in explained_by)
+
+
+def _ambiguous(word: str, where: str) -> TemplateError:
+    return TemplateError(
+        f"{where}: a Python node's output and an input or model answer hold the same `{word}:` marker, and it cannot "
+        "be told which of them wrote it; pass the input to the prompt on its own instead of through the node.",
+        code="AmbiguousRoleMarker",
+    )
