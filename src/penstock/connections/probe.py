@@ -60,6 +60,8 @@ async def probe(conn: Connection, seconds: float = TIMEOUT) -> Probe:
     started = time.monotonic()
     # A token may take a login to the cloud, which blocks.
     question = await asyncio.to_thread(ask, conn)
+    if not question.url.startswith(("http://", "https://")):
+        return Probe(False, f"{question.url} is no address; it must begin with https:// or http://.", question.url)
     try:
         async with asyncio.timeout(seconds):
             status, body = await _get(question)

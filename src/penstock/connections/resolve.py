@@ -130,10 +130,10 @@ class Connections:
             return f"The variable {name!r} is no connection: {_why_not(text)}."
         have = self.names()
         near = difflib.get_close_matches(str(name), have, 1, cutoff=0.6)
-        maybe = f" did you mean {near[0]!r}?" if near else ""
+        maybe = f" Did you mean {near[0]!r}?" if near else ""
         listed = f" There are: {', '.join(have[:20])}{', …' if len(have) > 20 else ''}." if have else " There are none."
         return (
-            f'Connection {name!r} is not found;{maybe}{listed} Give it as a line {_quoted(name)}={{"type": …}} of an'
+            f'Connection {name!r} is not found.{maybe}{listed} Give it as a line {_quoted(name)}={{"type": …}} of an'
             " env file, or create it with `penstock connection create`."
         )
 
