@@ -219,6 +219,11 @@ def test_list_knows_stored_and_given_connections(penstock, custom, tmp_path, mon
     assert penstock("list", "-r", "0")[0] == 2
 
 
+@pytest.mark.parametrize("flag", ["--verbose", "--debug", "-d", "--json"])
+def test_prompt_flows_common_flags_are_taken(penstock, flag):
+    assert penstock("list", flag) == (0, [], "")
+
+
 def test_list_of_nothing_is_an_empty_list(penstock, home):
     assert penstock("list") == (0, [], "")
     assert not home.exists()

@@ -60,6 +60,8 @@ def register(parser: argparse.ArgumentParser) -> None:
     for verb in (change, show):
         verb.add_argument("--json", action="store_true", help="print one JSON value, errors included")
         verb.add_argument("--env-file", action="append", default=[], help=argparse.SUPPRESS)  # nothing here reads one
+        for flag in ("--verbose", "--debug", "-d"):  # prompt flow's; there is nothing more to say
+            verb.add_argument(flag, action="store_true", help=argparse.SUPPRESS)
 
 
 def _set(args: argparse.Namespace) -> int:

@@ -53,6 +53,8 @@ def _verb(verbs: Any, name: str, run: Any, about: str) -> argparse.ArgumentParse
     parser.add_argument(
         "--env-file", action="append", default=[], metavar="FILE", help="variables and connections (default: ./.env)"
     )
+    for flag in ("--verbose", "--debug", "-d"):  # prompt flow's; there is nothing more to say
+        parser.add_argument(flag, action="store_true", help=argparse.SUPPRESS)
     parser.set_defaults(run=run)
     return parser
 
