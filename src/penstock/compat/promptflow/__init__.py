@@ -1,1 +1,1 @@
-"""What `import promptflow…` gives a user's flow code."""
+"""What `import promptflow…` gives a user's flow code: ``hook`` serves it, ``surface`` lists it."""

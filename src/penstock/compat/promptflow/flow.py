@@ -1,0 +1,156 @@
+"""A flow as a function: ``load_flow(folder)(question="…")``."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from penstock.compat.promptflow.api import FlowFunction, api
+from penstock.compat.promptflow.exceptions import Absent, UserErrorException
+from penstock.compat.promptflow.translate import translated
+from penstock.records import LineResult
+
+_ERRORS = (
+    "promptflow.executor._errors",
+    "promptflow._core._errors",
+    "promptflow.core._errors",
+    "promptflow._sdk._errors",
+)
+_PROMPTY = "Prompty files cannot be run yet; a flow.dag.yaml with one llm node does the same."
+
+
+@dataclass
+class FlowContext:
+    """What a flow is called with besides its inputs.
+
+    Args:
+        connections: For a node, its connections: parameter to the connection's name, or to the connection itself.
+        variant: ``${node.variant}``.
+        environment_variables: Variables that the flow sees.
+        overrides: ``{"nodes.<node>.inputs.<input>": value}``.
+        streaming: Whether an output that comes piece by piece is returned as a generator.
+    """
+
+    connections: dict[str, Any] = field(default_factory=dict[str, Any])
+    variant: str | None = None
+    environment_variables: dict[str, str] = field(default_factory=dict[str, str])
+    overrides: dict[str, Any] = field(default_factory=dict[str, Any])
+    streaming: bool = False
+
+    def snapshot(self) -> tuple[Any, ...]:
+        """A copy of the values, to see later whether they were changed."""
+        nodes = {node: dict(one) if isinstance(one, Mapping) else one for node, one in self.connections.items()}
+        return nodes, self.variant, dict(self.environment_variables), dict(self.overrides), self.streaming
+
+
+class Flow:
+    """A flow that was loaded from its folder; call it with its inputs as keywords.
+
+    It is made ready at the first call, and again after ``context`` or the flow's file was changed.
+    """
+
+    def __init__(self, source: str | Path) -> None:
+        self.source = Path(source)
+        self.context = FlowContext()
+        self._made: tuple[Any, FlowFunction] | None = None
+
+    @classmethod
+    def load(cls, source: str | Path, **options: Any) -> Self:
+        """The flow at ``source``, a folder or a flow file.
+
+        Raises:
+            UserErrorException: There is none.
+        """
+        del options  # names of the predecessor's that change nothing here
+        if Path(source).suffix == ".prompty":
+            raise UserErrorException(f"{source}: {_PROMPTY}")
+        if not Path(source).exists():
+            raise UserErrorException(f"{source}: there is no such flow.")
+        return cls(source)
+
+    @property
+    def name(self) -> str:
+        """The name of the flow's folder."""
+        return (self.source if self.source.is_dir() else self.source.parent).resolve().name
+
+    def __call__(self, *args: Any, **inputs: Any) -> Any:
+        """The outputs by name.
+
+        Raises:
+            UserErrorException: An input is missing or does not fit, or the flow failed.
+        """
+        if args:
+            raise UserErrorException("A flow takes its inputs as keywords: flow(question=…), not flow(…).")
+        with translated(*_ERRORS):
+            return self._function()(**inputs)
+
+    def invoke(self, inputs: Mapping[str, Any]) -> LineResult:
+        """The whole result, with the nodes' own; a failure of the flow is in it and not raised."""
+        with translated(*_ERRORS):
+            return self._function().invoke(inputs)
+
+    def _function(self) -> FlowFunction:
+        key = (*self.context.snapshot(), _stamp(self.source))
+        if self._made is None or self._made[0] != key:
+            more: dict[str, Any] = {"overrides": self.context.overrides} if self.context.overrides else {}
+            if self.context.streaming:
+                more["streaming"] = True
+            function = api().load(
+                self.source,
+                connections=self.context.connections or None,
+                variant=self.context.variant,
+                env=self.context.environment_variables or None,
+                **more,
+            )
+            self._made = (key, function)
+        return self._made[1]
+
+
+class AsyncFlow(Flow):
+    """A flow whose calls are awaited; several may run at once."""
+
+    async def __call__(self, *args: Any, **inputs: Any) -> Any:
+        """See ``Flow``."""
+        return await asyncio.to_thread(super().__call__, *args, **inputs)
+
+    async def invoke(self, inputs: Mapping[str, Any]) -> LineResult:  # type: ignore[override]  # awaited, as prompt flow's
+        """See ``Flow``."""
+        return await asyncio.to_thread(super().invoke, inputs)
+
+
+class Prompty:
+    """A prompty file. It can be named here, and not yet be run."""
+
+    @classmethod
+    def load(cls, source: str | Path, **options: Any) -> Self:
+        """Raises UserErrorException: prompty files cannot be run yet."""
+        del options
+        raise UserErrorException(f"{source}: {_PROMPTY}")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        del args, kwargs
+        raise UserErrorException(_PROMPTY)
+
+
+class AsyncPrompty(Prompty):
+    """A prompty file whose calls are awaited; see ``Prompty``."""
+
+
+def load_flow(source: str | Path, *, is_async_call: bool = False, **options: Any) -> Flow:
+    """The flow at ``source``; with ``is_async_call`` its calls are awaited.
+
+    Raises:
+        UserErrorException: There is none.
+    """
+    return (AsyncFlow if is_async_call else Flow).load(source, **options)
+
+
+def _stamp(source: Path) -> tuple[tuple[str, int, int], ...]:
+    files = [source] if source.is_file() else sorted(source.glob("flow.*.y*ml"))
+    return tuple((str(file), file.stat().st_mtime_ns, file.stat().st_size) for file in files)
+
+
+FLEX_FLOW = Absent("FlexFlow", "Flex flows (an entry in flow.flex.yaml) cannot be run yet; flow.dag.yaml folders can.")
