@@ -95,7 +95,7 @@ function drawRows(force = false, all = 0) {
   const rows = new Map();
   for (let at = first; at < last; at += 1) rows.set(at, table.rows.get(at) ?? lineRow(view.shown[at], at));
   table.rows = rows;
-  const empty = total === 0 && el("tr.empty", { role: "row" }, el("td", { role: "cell", colspan: 5 + runs.length }, lines.length ? "No line matches." : "This run has no lines yet."));
+  const empty = total === 0 && el("tr.empty", { role: "row" }, el("td", { role: "cell", colspan: 5 + runs.length }, lines.length ? "No line matches." : "No lines were recorded."));
   replace(table.body, spacer(first * height), [...rows.values()], empty, spacer((total - last) * height));
   table.body.parentElement.setAttribute("aria-rowcount", String(total + 1));
   markCurrent();
