@@ -216,9 +216,9 @@ def test_the_form_on_disk_is_stable(tmp_path):
 
 
 def test_a_second_writer_is_told_who_writes(tmp_path):
-    with Journal.open(tmp_path):
-        with pytest.raises(StoreError, match=f"is being written by process {os.getpid()}"):
-            Journal.open(tmp_path)
+    told = f"is being written by process {os.getpid()}"
+    with Journal.open(tmp_path), pytest.raises(StoreError, match=told):
+        Journal.open(tmp_path)
     Journal.open(tmp_path).close()
 
 
@@ -229,7 +229,8 @@ WRITER = """
     journal = Journal.open(Path(sys.argv[1]), sync=0.001)
     line = max(journal.lines(), default=-1) + 1
     while True:
-        journal.append_raw(line, b'{"index":%d,"status":"Completed","output":{"value":"%b"}}' % (line, b"x" * (line % 5000)))
+        value = b"x" * (line % 5000)
+        journal.append_raw(line, b'{"index":%d,"status":"Completed","output":{"value":"%b"}}' % (line, value))
         sys.stdout.write(f"{line}\\n")
         sys.stdout.flush()
         line += 1

@@ -35,5 +35,3 @@ def test_spoiled_lock_file_still_locks(tmp_path):
     assert owner_of(tmp_path).alive is False
     with FolderLock(tmp_path), pytest.raises(StoreError, match="is being written by"):
         FolderLock(tmp_path).acquire(wait=0)
-
-

@@ -40,7 +40,9 @@ def test_folders_are_for_their_owner_only(home):
 def test_a_lost_index_is_made_again_from_the_run_folders(home):
     with open_store(home) as store:
         for number in range(3):
-            store.create_run(Run(f"r{number}", Status.COMPLETED, tags={"n": str(number)}, metrics=(Metric("m", number),)))
+            store.create_run(
+                Run(f"r{number}", Status.COMPLETED, tags={"n": str(number)}, metrics=(Metric("m", number),))
+            )
         store.update_run("r1", description="kept")
         store.set_archived("r2")
         before = store.list_runs(archived="include")
@@ -174,7 +176,7 @@ def test_a_run_just_started_is_not_called_interrupted(home):
 
 def test_a_home_folder_that_cannot_be_made_is_a_sentence(tmp_path):
     (tmp_path / "file").write_text("x")
-    with pytest.raises(StoreError, match="cannot be used as home folder.*PENSTOCK_HOME"):
+    with pytest.raises(StoreError, match=r"cannot be used as home folder.*PENSTOCK_HOME"):
         open_store(Settings(home=tmp_path / "file" / "home"))
 
 

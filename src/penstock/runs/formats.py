@@ -176,6 +176,8 @@ def _delimited(path: Path, delimiter: str) -> Rows:
             for row in rows:
                 if row == [_LAST]:
                     return
+                if row and row[-1].endswith(_LAST):
+                    break
                 if not row:
                     pass
                 elif header is None:

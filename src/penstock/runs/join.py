@@ -56,6 +56,20 @@ class Joined:
         """
         self.unscored = array("Q")
         self.unmatched = {source.name: 0 for source in self._sources}
+        if len(self._sources) == 1 and not self._sources[0].run:
+            return map(self._alone, self._sources[0].rows())  # the usual run: nothing to match
+        return self._matched()
+
+    def count(self) -> int | None:
+        """Number of lines for a progress bar, None where not known; an upper bound where sources do not all match."""
+        counts = [source.count for source in self._sources if source.count is not None]
+        return min(counts) if counts else None
+
+    def _alone(self, row: SourceRow) -> JoinedLine:
+        name = self._sources[0].name
+        return JoinedLine(row.line, {name: row.values or {}}, {} if row.folder is None else {name: row.folder})
+
+    def _matched(self) -> Iterator[JoinedLine]:
         complete = False
         for group in self._by_key(self._on) if self._on else self._by_line(self._sources):
             if group.failed:
@@ -72,18 +86,7 @@ class Joined:
                 code="InputMappingError",
             )
 
-    def count(self) -> int | None:
-        """Number of lines for a progress bar, None where not known; an upper bound where sources do not all match."""
-        counts = [source.count for source in self._sources if source.count is not None]
-        return min(counts) if counts else None
-
     def _by_line(self, sources: Sequence[Source]) -> Iterator[_Group]:
-        if len(sources) == 1 and not sources[0].run:
-            name = sources[0].name
-            for row in sources[0].rows():
-                folders = {} if row.folder is None else {name: row.folder}
-                yield _Group(row.line, {name: row.values or {}}, folders, False)
-            return
         streams = {source.name: source.rows() for source in sources}
         heads = {name: _step(stream) for name, stream in streams.items()}
         runs = {source.name for source in sources if source.run}

@@ -9,6 +9,8 @@ from typing import Any, TextIO
 
 _CHUNK = 1 << 18
 _SPACE = re.compile(r"[ \t\n\r]*")
+# What may follow an item.
+_AFTER = frozenset(" \t\n\r,]")
 
 
 def array_items(file: TextIO, chunk: int = _CHUNK) -> Iterator[Any]:
@@ -72,8 +74,8 @@ class _Window:
                     line = self._lines + self._text.count("\n", 0, error.pos)
                     raise ValueError(f"{error.msg} in line {line}") from error
             else:
-                # A number that touches the window's end may go on behind it.
-                if end < len(self._text) or not self._more(size):
+                # What looks complete may be the beginning of a longer number that the window cuts: 0 of 0.5.
+                if self._text[end : end + 1] in _AFTER or not self._more(size):
                     self.place = end
                     return value
             size *= 2
@@ -86,11 +88,13 @@ class _Window:
         if self._ended:
             return False
         read = self._file.read(size)
-        self._ended = not read
+        if not read:
+            self._ended = True
+            return False
         self._lines += self._text.count("\n", 0, self.place)
         self._text = self._text[self.place :] + read
         self.place = 0
-        return bool(read)
+        return True
 
 
 def _space(text: str, place: int) -> int:

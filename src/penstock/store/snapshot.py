@@ -118,5 +118,6 @@ def _inside(link: Path, root: Path) -> bool:
 def _check(relative: str, *, allow_root: bool) -> None:
     parts = PurePosixPath(relative.replace("\\", "/")).parts
     drive = bool(parts) and parts[0][1:2] == ":"
-    if drive or ".." in parts or "/" in parts[:1] or "\0" in relative or not (parts or allow_root):
+    rooted = any(part.startswith("/") for part in parts)
+    if drive or rooted or ".." in parts or "\0" in relative or not (parts or allow_root):
         raise StoreError(f"{relative!r} leads out of the snapshot; write a path below the flow's folder.")
