@@ -64,7 +64,9 @@ class CassetteWriter:
             if size:
                 os.lseek(handle, size - 1, os.SEEK_SET)
                 if os.read(handle, 1) != b"\n":
-                    line = b"\n" + line  # a torn last line stays alone
+                    # A torn last line stays alone. Where it is another process's that is just being written, this
+                    # makes an empty line after it, which says nothing.
+                    line = b"\n" + line
             # One write: with O_APPEND the system puts it at the end as a whole, whoever else is writing.
             written = os.write(handle, line)
             if written != len(line):

@@ -6,6 +6,7 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING, Any, Self
 
+from penstock.errors import ModelError
 from penstock.models.answer import read
 from penstock.models.link import Call, Link, Place
 from penstock.models.model import Completion, CutStream, Delta, Request
@@ -47,7 +48,7 @@ class HttpStream:
     @property
     def completion(self) -> Completion:
         """The whole answer, once the stream has ended."""
-        if self._completion is None:
+        if self._completion is None or self._ready:
             raise RuntimeError("The stream has not ended: take all its pieces before asking for the completion.")
         return self._completion
 
@@ -151,16 +152,24 @@ class HttpStream:
         assert call is not None, "a stream that failed was opened"
         if self._began:
             self._over = True
-            partial = self._link.partial(call, self._merger.raw())
-            so_far = len(partial.text or "")
-            sentence = self._link.sentence(call, trouble)
-            text = f"{sentence} The stream was cut after {so_far} characters of the answer."
-            raise CutStream(text, partial=partial, status=trouble.status) from trouble
+            raise self._cut(call, trouble) from trouble
         try:
             await self._link.pause(call, trouble)
+        except ModelError:
+            self._over = True
+            cut = self._cut(call, trouble)
+            if cut.partial.text:
+                raise cut from trouble
+            raise
         except BaseException:
             self._over = True
             raise
+
+    def _cut(self, call: Call, trouble: Trouble) -> CutStream:
+        partial = self._link.partial(call, self._merger.raw())
+        so_far = len(partial.text or "")
+        text = f"{self._link.sentence(call, trouble)} The stream was cut after {so_far} characters of the answer."
+        return CutStream(text, partial=partial, status=trouble.status)
 
     def _drop(self, trouble: Trouble | None = None, *, ok: bool = False) -> None:
         response, self._response = self._response, None
