@@ -1,4 +1,4 @@
-"""The functions of ``penstock.api`` that the client stands on, loaded when the first of them is called."""
+"""The functions of ``penstock.api`` about runs that the client stands on, loaded when the first of them is called."""
 
 from __future__ import annotations
 
@@ -8,34 +8,14 @@ from pathlib import Path
 from typing import Any, Protocol, cast
 
 from penstock.connections.kinds import Connection
-from penstock.records import LineResult, Run
+from penstock.records import Run
 
 Source = str | Path
 NodeConnections = Mapping[str, Mapping[str, str | Connection]]
 
 
-class FlowFunction(Protocol):
-    """A flow as a function; safe to call from several threads."""
-
-    def __call__(self, **inputs: Any) -> dict[str, Any]:
-        """The outputs by name; raises PenstockError where the flow fails."""
-
-    def invoke(self, inputs: Mapping[str, Any]) -> LineResult:
-        """The whole result; a failure is in it."""
-
-
 class Api(Protocol):
     """What ``penstock.api`` offers, in its own words."""
-
-    def load(
-        self,
-        source: Source,
-        *,
-        connections: NodeConnections | None = None,
-        variant: str | None = None,
-        env: Mapping[str, str] | None = None,
-    ) -> FlowFunction:
-        """A flow, ready to be called."""
 
     def run(  # ruff: ignore[too-many-arguments]  one for each field of a run
         self,

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from penstock.compat.promptflow.api import FlowFunction, api
+from penstock.api import FlowError, FlowFunction, load
 from penstock.compat.promptflow.exceptions import Absent, UserErrorException
 from penstock.compat.promptflow.translate import translated
+from penstock.connections.kinds import Connection
 from penstock.records import LineResult
 
 _ERRORS = (
@@ -85,25 +86,30 @@ class Flow:
         if args:
             raise UserErrorException("A flow takes its inputs as keywords: flow(question=…), not flow(…).")
         with translated(*_ERRORS):
-            return self._function()(**inputs)
+            function = self._ready()
+            if not self.context.streaming:
+                return function(**inputs)
+            result = function.inline.call(inputs, streaming=True)
+            if result.failure is not None:
+                raise FlowError(result.failure, result)
+            return dict(result.output or {})
 
     def invoke(self, inputs: Mapping[str, Any]) -> LineResult:
         """The whole result, with the nodes' own; a failure of the flow is in it and not raised."""
         with translated(*_ERRORS):
-            return self._function().invoke(inputs)
+            return self._ready().invoke(inputs)
 
-    def _function(self) -> FlowFunction:
-        key = (*self.context.snapshot(), _stamp(self.source))
+    def _ready(self) -> FlowFunction:
+        key = (self.context.snapshot(), _stamp(self.source))
         if self._made is None or self._made[0] != key:
-            more: dict[str, Any] = {"overrides": self.context.overrides} if self.context.overrides else {}
-            if self.context.streaming:
-                more["streaming"] = True
-            function = api().load(
+            given, settings = _split(self.context.connections)
+            function = load(
                 self.source,
-                connections=self.context.connections or None,
-                variant=self.context.variant,
-                env=self.context.environment_variables or None,
-                **more,
+                connections=given,
+                overrides=settings,
+                inputs=self.context.overrides,
+                variant=self.context.variant or (),
+                env=self.context.environment_variables,
             )
             self._made = (key, function)
         return self._made[1]
@@ -114,7 +120,10 @@ class AsyncFlow(Flow):
 
     async def __call__(self, *args: Any, **inputs: Any) -> Any:
         """See ``Flow``."""
-        return await asyncio.to_thread(super().__call__, *args, **inputs)
+        if args or self.context.streaming:
+            return await asyncio.to_thread(super().__call__, *args, **inputs)
+        with translated(*_ERRORS):
+            return await self._ready().call_async(**inputs)
 
     async def invoke(self, inputs: Mapping[str, Any]) -> LineResult:  # type: ignore[override]  # awaited, as prompt flow's
         """See ``Flow``."""
@@ -146,6 +155,20 @@ def load_flow(source: str | Path, *, is_async_call: bool = False, **options: Any
         UserErrorException: There is none.
     """
     return (AsyncFlow if is_async_call else Flow).load(source, **options)
+
+
+def _split(nodes: Mapping[str, Any]) -> tuple[dict[str, Connection], dict[str, dict[str, str]]]:
+    """Connections by name, and the names by node and parameter; an object gets a name that no other has."""
+    given: dict[str, Connection] = {}
+    settings: dict[str, dict[str, str]] = {}
+    for node, values in nodes.items():
+        for parameter, value in values.items():
+            name = value
+            if isinstance(value, Connection):
+                name = f"{node}.{parameter} of the context"
+                given[name] = value
+            settings.setdefault(node, {})[parameter] = name
+    return given, settings
 
 
 def _stamp(source: Path) -> tuple[tuple[str, int, int], ...]:

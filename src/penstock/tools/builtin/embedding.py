@@ -25,9 +25,7 @@ async def embedding(
         ToolError: No deployment, or an answer without a vector.
         ModelError: The endpoint refused or failed.
     """
-    # The default model is no deployment: on Azure only one that somebody named may stand in for a missing deployment.
-    named = model if deployment_name or model != "text-embedding-ada-002" else ""
-    request = embedding_request(connection, input, {"deployment_name": deployment_name, "model": named})
+    request = embedding_request(connection, input, {"deployment_name": deployment_name, "model": model})
     completion = await ask(current().models, connection, request)
     try:
         vector: list[float] = completion.raw["data"][0]["embedding"]

@@ -112,29 +112,23 @@ def vision_request(connection: Connection, messages: Sequence[Mapping[str, Any]]
 
 
 def model_name(connection: Connection, values: Mapping[str, Any], *, default: str = "") -> str:
-    """The deployment (Azure OpenAI) or the model (all others) that the inputs name.
-
-    Where only the other one of the two is set, it is taken: a flow whose connection was exchanged for one of another
-    kind goes on working.
+    """The deployment (Azure OpenAI) or the model (all others) that the inputs name; ``default`` where they name none.
 
     Raises:
-        ToolError: Neither is set, and the connection's kind needs one.
+        ToolError: An Azure OpenAI connection without a deployment.
     """
     azure = isinstance(connection, AzureOpenAIConnection)
-    names = ("deployment_name", "model") if azure else ("model", "deployment_name")
-    for name in names:
-        value = values.get(name)
-        if value:
-            return str(getattr(value, "value", value))
-    if default and not azure:
-        return default
-    if isinstance(connection, (ServerlessConnection, OpenAICompatibleConnection)):
-        return ""  # such an endpoint often serves one model only and asks for no name
-    raise ToolError(
-        f"No {names[0]!r} is set, and {type(connection).__name__} {connection.name!r} needs one:"
-        " add it to the node's inputs.",
-        code="MissingRequiredInputs",
-    )
+    name = "deployment_name" if azure else "model"
+    value = values.get(name)
+    if value:
+        return str(getattr(value, "value", value))
+    if azure:
+        raise ToolError(
+            f"No {name!r} is set, and {type(connection).__name__} {connection.name!r} needs one:"
+            " add it to the node's inputs.",
+            code="MissingRequiredInputs",
+        )
+    return default
 
 
 def has_functions(values: Mapping[str, Any]) -> bool:
