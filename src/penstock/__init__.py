@@ -10,7 +10,14 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-_PUBLIC: dict[str, str] = {}
+_PUBLIC: dict[str, str] = {
+    "FlowError": "penstock.api",
+    "FlowFunction": "penstock.api",
+    "load": "penstock.api",
+    "log_metric": "penstock.tools.metric",
+    "tool": "penstock.tools.tool",
+    "trace": "penstock.tools.trace",
+}
 
 __all__ = ["__version__", *_PUBLIC]
 

@@ -12,7 +12,9 @@ from penstock.errors import PenstockError
 
 def print_json(value: Any, *, indent: int | None = 4) -> None:
     """One JSON object on standard output; NaN and Infinity stay bare tokens, as prompt flow writes them."""
-    sys.stdout.write(json.dumps(value, indent=indent, ensure_ascii=False, default=str) + "\n")
+    text = json.dumps(value, indent=indent, ensure_ascii=False, default=str)
+    stdout = getattr(sys.stdout, "results", sys.stdout)
+    stdout.write(text + "\n")
 
 
 def fail(error: PenstockError, *, as_json: bool = False) -> int:

@@ -87,6 +87,7 @@ def check_operator(operator: str, left: Any, right: Any) -> None:
             raise LimitReached("the template computes a number with too many digits")
     elif isinstance(left, (str, bytes)):
         check_percent(left if isinstance(left, str) else left.decode("latin-1"))
+        check_value(right)
 
 
 def _check_product(left: Any, right: Any) -> None:

@@ -109,20 +109,24 @@ def _starts_line(text: str, at: int) -> bool:
 
 def _markers_of(data: Iterable[Any]) -> list[_Marker]:
     found: list[_Marker] = []
-    seen: set[int] = set()  # the same object under two names is one occurrence
-    kept: list[str] = []
+    bare: list[_Marker] = []
+    lone_colon = False
+    seen: dict[int, str] = {}  # the same object under two names is one occurrence
     for value in data:
         for text in _leaves(value):
             if id(text) in seen:
                 continue
-            seen.add(id(text))
-            kept.append(text)
+            seen[id(text)] = text
+            if text.lstrip().startswith(":"):  # may end a word that stands before it
+                after = _IGNORED.sub("", text[:_REACH]).casefold().removeprefix(":")[:WINDOW]
+                lone_colon = lone_colon or not after
+                found += [_Marker("", "", after)] if after else []
             for match in _IN_DATA.finditer(text):
                 marker = _marker(text, *match.span(1))
                 # A value that is just "user" is a role for the author to use, as in a chat history's items.
-                if match[2] or marker.before:
-                    found.append(marker)
-    return found
+                is_bare = not match[2] and not marker.before and "\n" not in text and "#" not in text
+                (bare if is_bare else found).append(marker)
+    return found + bare if lone_colon else found
 
 
 def _marker(text: str, start: int, end: int) -> _Marker:
@@ -138,7 +142,7 @@ def _of_data(places: list[_Place], markers: list[_Marker], where: str) -> list[_
         by_word[place.marker.word].append(index)
     explained_by: dict[int, list[int]] = defaultdict(list)
     for index, marker in enumerate(markers):
-        candidates = by_word.get(marker.word, [])
+        candidates = by_word.get(marker.word, []) if marker.word else range(len(places))
         if candidates and not marker.before and not marker.after:
             raise _ambiguous(marker.word, where)
         matching = [at for at in candidates if _same(marker, places[at].marker)]

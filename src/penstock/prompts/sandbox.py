@@ -9,7 +9,7 @@ import functools
 import re
 import time
 import types
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from jinja2 import meta, nodes
 from jinja2.compiler import CodeGenerator, Frame
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment, SandboxedFormatter
+from jinja2.utils import _PassArg
 
 from penstock.prompts import limits
 from penstock.prompts.text import Data, PromptText, as_piece, join
@@ -34,13 +35,15 @@ class _Context(Context):
 
     steps = limits.MAX_STEPS
     characters = limits.MAX_TEXT * 10
+    look = limits.MAX_STEPS
     until = 0.0
 
     def spend(self, steps: int) -> None:
         self.steps -= steps
         if self.steps < 0:
             raise limits.LimitReached(f"the template loops more than {limits.MAX_STEPS:,} times")
-        if not self.steps & 1023:
+        if self.steps < self.look:
+            self.look = self.steps - 1000
             now = time.monotonic()
             self.until = self.until or now + limits.MAX_SECONDS
             if now > self.until:
@@ -104,7 +107,7 @@ class _Environment(ImmutableSandboxedEnvironment):
         )
         del self.globals["lipsum"]
         self.globals["range"] = _range
-        self.filters.update(_filters(self.filters))
+        self.filters.update(_filters(dict(self.filters)))
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
         del context  # jinja2 passes it
@@ -114,25 +117,31 @@ class _Environment(ImmutableSandboxedEnvironment):
         return self.binop_table[operator](left, right)
 
     def call(self, context: _Context, callee: Any, *args: Any, **kwargs: Any) -> Any:  # type: ignore[override]
-        context.spend(1)
+        context.spend(4)
         if isinstance(callee, types.BuiltinMethodType):
             owner = callee.__self__
             if isinstance(owner, (str, bytes, int)):
                 limits.check_method(owner, callee.__name__, args, kwargs)
-        return super().call(context, callee, *args, **kwargs)
+        made = super().call(context, callee, *args, **kwargs)
+        if isinstance(made, str):
+            context.spend_text(len(made))
+        return made
 
     def wrap_str_format(self, value: Any) -> Callable[..., str] | None:
         if super().wrap_str_format(value) is None:
             return None
         text = str.__str__(value.__self__)
         vformat = _Formatter(self).vformat
-        if value.__name__ == "format_map":
-            return lambda mapping: vformat(text, (), mapping)
-        return lambda *args, **kwargs: vformat(text, args, kwargs)
+
+        def formatted(*args: Any, **kwargs: Any) -> str:
+            limits.check_value([*args, *kwargs.values()])
+            return vformat(text, (), args[0]) if value.__name__ == "format_map" else vformat(text, args, kwargs)
+
+        return formatted
 
     def concatenated(self, context: _Context, parts: tuple[Any, ...]) -> str:
         """``a ~ b``: the author's words stay apart from the data."""
-        pieces = [as_piece(part) for part in parts]
+        pieces = [_written(part) for part in parts]
         context.spend_text(sum(map(len, pieces)))
         if any(type(piece) is PromptText for piece in pieces):
             return join(pieces)
@@ -242,6 +251,7 @@ def _counted(context: _Context, items: Iterable[Any]) -> Iterator[Any]:
 
 def _join(value: Iterable[Any], d: str) -> str:
     items = list(value)
+    limits.check_value(items)
     limits.check_join(len(d), items)
     if type(d) is not PromptText and not any(type(item) is PromptText for item in items):
         return str(d).join(map(str, items))
@@ -269,6 +279,7 @@ def _filters(built_in: Mapping[str, Callable[..., Any]]) -> dict[str, Callable[.
 
     def percent(text: Any, *args: Any, **named: Any) -> Any:
         limits.check_percent(str(text))
+        limits.check_value([*args, *named.values()])
         return built_in["format"](text, *args, **named)
 
     @jinja2.pass_eval_context
@@ -283,23 +294,37 @@ def _filters(built_in: Mapping[str, Callable[..., Any]]) -> dict[str, Callable[.
         "format": percent,
         "replace": replace,
     }
-    for name in ("center", "batch", "slice", "round", "wordwrap", "truncate"):
-        made[name] = _measured(built_in[name], widths=True)
-    for name in ("tojson", "pprint", "string", "list", "escape", "e", "urlize", "xmlattr"):
-        made[name] = _measured(built_in[name], widths=name == "tojson")
+    widths = {"center", "batch", "slice", "round", "wordwrap", "truncate", "tojson"}
+    made = {name: _measured(filter_, widths=name in widths) for name, filter_ in {**built_in, **made}.items()}
+    made[_COUNTED] = _counted
     return made
 
 
 def _measured(function: Callable[..., Any], *, widths: bool) -> Callable[..., Any]:
-    value_at = 1 if hasattr(function, "jinja_pass_arg") else 0
+    takes = _PassArg.from_obj(function)
 
-    @functools.wraps(function)
-    def measured(*args: Any, **kwargs: Any) -> Any:
-        if len(args) > value_at and isinstance(args[value_at], (list, tuple, dict)):
-            limits.check_value(args[value_at])
+    @jinja2.pass_context
+    def measured(context: _Context, value: Any, *args: Any, **kwargs: Any) -> Any:
+        context.spend(1)
+        if isinstance(value, (list, tuple, dict)):
+            limits.check_value(value)
         if widths:
-            rest: Sequence[Any] = args[value_at + 1 :]
-            limits.check_width(*rest, *kwargs.values())
-        return function(*args, **kwargs)
+            limits.check_width(*args, *kwargs.values())
+        made = function(*_passed(takes, context), value, *args, **kwargs)
+        if isinstance(made, str):
+            context.spend_text(len(made))
+        return made
 
     return measured
+
+
+def _passed(takes: _PassArg | None, context: _Context) -> tuple[Any, ...]:
+    match takes:
+        case None:
+            return ()
+        case _PassArg.context:
+            return (context,)
+        case _PassArg.eval_context:
+            return (context.eval_ctx,)
+        case _:
+            return (context.environment,)

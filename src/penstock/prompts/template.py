@@ -95,7 +95,8 @@ class Template:
         if isinstance(error, RecursionError):
             reason = "it calls itself too deeply"
         else:
-            reason = str(error).strip().rstrip(".") or type(error).__name__
+            # Jinja2's errors say the place once more in their text; their message does not.
+            reason = str(getattr(error, "message", None) or error).strip().rstrip(".") or type(error).__name__
         return TemplateError(
             f"{self.where(line)}: the template cannot be rendered: {reason}. Change the template there."
         )

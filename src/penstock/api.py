@@ -1,0 +1,163 @@
+"""The Python API: load a flow and call it, run a batch, read its results."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import weakref
+from collections.abc import AsyncIterator, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from penstock.connections.resolve import Connections
+from penstock.engine.inline import Inline
+from penstock.errors import PenstockError
+from penstock.frontends.environment import environment
+from penstock.frontends.includes import merge
+from penstock.frontends.load import load as load_flow
+from penstock.graph.flow import Flow
+from penstock.graph.override import override_inputs
+from penstock.models.offline import OfflineSpec
+from penstock.models.pool import Models
+from penstock.records import Failure, LineResult, NodeRun
+from penstock.settings import Settings, read_settings
+
+
+class FlowError(PenstockError):
+    """A flow that was called and failed; ``result`` holds what its nodes did until then."""
+
+    default_code = "ToolExecutionError"
+
+    def __init__(self, failure: Failure, result: LineResult) -> None:
+        super().__init__(failure.message, code=failure.kind)
+        self.failure = failure
+        self.result = result
+
+
+class FlowFunction:
+    """A flow that can be called like a function: ``load(path)(question="…")`` gives its outputs as a dict.
+
+    Its code is imported on the first call. Calls from several threads take turns, because a flow's code may count on its
+    working directory; ``await flow.call_async(…)`` runs side by side with other calls.
+    """
+
+    def __init__(
+        self, flow: Flow, connections: Connections, models: Models, variables: Mapping[str, Any], settings: Settings
+    ) -> None:
+        names, self.notes = environment(flow.environment_variables, variables, connections.get)
+        self.flow = _merged(flow, self)
+        self.inline = Inline(
+            self.flow,
+            connections=connections,
+            models=models,
+            environment={**connections.env_values, **names},
+            node_concurrency=settings.node_concurrency,
+        )
+
+    def __call__(self, **inputs: Any) -> dict[str, Any]:
+        """Call the flow; returns its outputs.
+
+        Raises:
+            LoadError: The flow cannot run at all.
+            FlowError: This call failed.
+        """
+        return _output(self.invoke(inputs))
+
+    async def call_async(self, **inputs: Any) -> dict[str, Any]:
+        """The same for a caller with an event loop."""
+        return _output(await self.inline.call_async(inputs))
+
+    def invoke(self, inputs: Mapping[str, Any]) -> LineResult:
+        """Call the flow; returns everything there is to know about the call, a failure included."""
+        return self.inline.call(inputs)
+
+    def stream(self, **inputs: Any) -> Iterator[tuple[str, Any]]:
+        """Call the flow and yield ``(output name, piece)`` as the pieces come; outputs that do not stream come whole.
+
+        Raises:
+            FlowError: The call failed before its first piece.
+        """
+        output = _output(self.inline.call(inputs, streaming=True))
+        for name, value in output.items():
+            if hasattr(value, "__next__"):
+                for piece in value:
+                    yield name, piece
+            else:
+                yield name, value
+
+    async def stream_async(self, **inputs: Any) -> AsyncIterator[tuple[str, Any]]:
+        """``stream`` for a caller with an event loop."""
+        output = _output(await self.inline.call_async(inputs, streaming=True))
+        for name, value in output.items():
+            if hasattr(value, "__anext__"):
+                async for piece in value:
+                    yield name, piece
+            elif hasattr(value, "__next__"):
+                for piece in value:
+                    yield name, piece
+            else:
+                yield name, value
+
+    def node(self, name: str, **values: Any) -> NodeRun:
+        """Run one node of the flow with the given flow inputs, node inputs and ``other.output`` values."""
+        return self.inline.call_node(name, values)
+
+    def close(self) -> None:
+        """Free the flow's threads and connections."""
+        self.inline.close()
+
+
+def _output(result: LineResult) -> dict[str, Any]:
+    if result.failure is not None:
+        raise FlowError(result.failure, result)
+    return dict(result.output or {})
+
+
+def _merged(flow: Flow, owner: object) -> Flow:
+    """The flow, from a folder with its includes merged in where it has any; the folder goes when ``owner`` goes."""
+    if not flow.additional_includes:
+        return flow
+    folder = Path(tempfile.mkdtemp(prefix="penstock-"))
+    weakref.finalize(owner, shutil.rmtree, folder, ignore_errors=True)
+    # The folder keeps the flow's own name: user code and messages may show it.
+    target = folder / Path(flow.source.file).parent.name
+    merged = merge(flow, target)
+    return load_flow(merged, variants=flow.source.variants, connections=flow.source.connections)
+
+
+def load(
+    source: str | Path,
+    *,
+    connections: Mapping[str, Any] | None = None,
+    overrides: Mapping[str, Mapping[str, str]] | None = None,
+    inputs: Mapping[str, Any] | None = None,
+    variant: str | tuple[str, ...] = (),
+    env: Mapping[str, Any] | None = None,
+    env_file: str | Path | tuple[str | Path, ...] = (),
+    offline: str | OfflineSpec | None = None,
+    settings: Settings | None = None,
+) -> FlowFunction:
+    """A flow as a function.
+
+    Args:
+        source: A flow folder or file.
+        connections: Connections by name: objects, or plain forms such as ``{"type": "open_ai", "api_key": …}``.
+        overrides: Connection settings by node: ``{"node": {"connection": "name", "deployment_name": "gpt-4o"}}``.
+        inputs: Node inputs to override: ``{"nodes.fetch.inputs.url": "…"}``.
+        variant: One or several ``${node.variant}``.
+        env: Variables for the flow's code, over those in its file.
+        env_file: Files of connections and variables.
+        offline: A rules file (``scripted:PATH``) or a cassette (``replay:PATH``, ``record:PATH``) in place of real models.
+        settings: Read from the environment unless given.
+
+    Raises:
+        LoadError: No flow can be made of ``source``.
+    """
+    settings = settings or read_settings()
+    files = (env_file,) if isinstance(env_file, (str, Path)) else env_file
+    found = Connections.open(settings, files, connections or {})
+    variants = (variant,) if isinstance(variant, str) else tuple(variant)
+    flow = load_flow(source, variants=variants, connections=overrides or {})
+    flow = override_inputs(flow, inputs or {})
+    spec = OfflineSpec.parse(offline) if isinstance(offline, str) else offline
+    return FlowFunction(flow, found, Models(settings, spec), env or {}, settings)

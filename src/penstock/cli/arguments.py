@@ -1,0 +1,150 @@
+"""What many commands take: KEY=VALUE pairs, env files, connections, offline models."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from penstock.connections.env_file import read_env_file
+from penstock.connections.resolve import Connections
+from penstock.errors import InputError, UsageError
+from penstock.models.offline import OfflineSpec
+from penstock.settings import Settings
+
+
+def add_common(parser: argparse.ArgumentParser, *, models: bool = False) -> None:
+    """``--json``, ``--env-file``, prompt flow's ``--verbose`` and ``--debug``; with ``models`` the offline flags too."""
+    parser.add_argument("--json", action="store_true", help="print one machine-readable JSON value")
+    parser.add_argument(
+        "--env-file", action="append", default=[], metavar="FILE", help="connections and variables, a line each (repeatable)"
+    )
+    parser.add_argument("--verbose", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("-d", "--debug", action="store_true", help="show the traceback of an unexpected error")
+    parser.add_argument("--user-agent", help=argparse.SUPPRESS)
+    if models:
+        group = parser.add_argument_group("offline")
+        group.add_argument("--offline", metavar="RULES", help="answer from a scripted model (a rules file), no network")
+        group.add_argument("--replay", metavar="FILE", help="answer from recorded calls only, no network")
+        group.add_argument("--record", metavar="FILE", help="ask the real model and record every call")
+
+
+def pairs(items: Iterable[str | Sequence[str]] | None, flag: str) -> dict[str, str]:
+    """``k=v`` items, given one by one or in groups, as a dict; quotes around a value are taken off.
+
+    Raises:
+        UsageError: An item without ``=``.
+    """
+    found: dict[str, str] = {}
+    for item in flat(items):
+        key, equals, value = item.partition("=")
+        if not equals or not key:
+            raise UsageError(f"{flag} takes KEY=VALUE, not {item!r}.")
+        found[key.strip()] = unquoted(value)
+    return found
+
+
+def flat(items: Iterable[str | Sequence[str]] | None) -> list[str]:
+    """Items of a flag that may be repeated and may take several values, as one list."""
+    found: list[str] = []
+    for item in items or ():
+        found.extend([item] if isinstance(item, str) else item)
+    return found
+
+
+def unquoted(value: str) -> str:
+    """``value`` without one pair of quotes around it."""
+    return value[1:-1] if len(value) >= 2 and value[0] == value[-1] and value[0] in "'\"" else value
+
+
+def read_inputs(items: Iterable[str | Sequence[str]] | None, flag: str = "--inputs") -> dict[str, Any]:
+    """Flow inputs: ``k=v`` pairs, or one .json or .jsonl file (the first line of the latter).
+
+    Raises:
+        UsageError: A file of another kind, or an item that is neither.
+        InputError: A file that is missing or malformed.
+    """
+    words = flat(items)
+    if len(words) == 1 and "=" not in Path(words[0]).name:
+        return read_input_file(words[0], flag)
+    return dict(pairs(words, flag))
+
+
+def read_input_file(name: str, flag: str) -> dict[str, Any]:
+    """One line of inputs from a .json or .jsonl file."""
+    path = Path(name)
+    if path.suffix not in (".json", ".jsonl"):
+        raise UsageError(f"{flag}: only .json and .jsonl files are supported as input, not {name!r}.")
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError as error:
+        raise InputError(f"{flag}: cannot find inputs file {name!r}.", code="FileNotFound") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{name}: byte {error.start} is no UTF-8.", code="InvalidUserData") from error
+    if path.suffix == ".jsonl":
+        text = next((line for line in text.splitlines() if line.strip()), "")
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise InputError(f"{name}: this is no valid JSON: {error}.", code="InvalidUserData") from error
+    if isinstance(value, list) and value:
+        value = value[0]
+    if not isinstance(value, dict):
+        raise InputError(f"{name}: inputs must be a JSON object, not {type(value).__name__}.", code="InvalidUserData")
+    return value
+
+
+def read_variables(items: Iterable[str | Sequence[str]] | None, env: Mapping[str, str]) -> dict[str, str]:
+    """``--environment-variables``: ``k=v`` pairs and .env files mixed; given without any value, the nearest ``.env``."""
+    if items is None:
+        return {}
+    words = flat(items)
+    if not words:
+        nearest = next((p / ".env" for p in (Path.cwd(), *Path.cwd().parents) if (p / ".env").is_file()), None)
+        words = [str(nearest)] if nearest else []
+    found: dict[str, str] = {}
+    for word in words:
+        if "=" in word:
+            found.update(pairs([word], "--environment-variables"))
+        elif Path(word).name.endswith(".env"):
+            found.update(read_env_file(word, env))
+        else:
+            raise UsageError(f"--environment-variables takes KEY=VALUE or a .env file, not {word!r}.")
+    return found
+
+
+def node_overrides(items: Iterable[str | Sequence[str]] | None) -> dict[str, dict[str, str]]:
+    """``--connections node.key=value`` as overrides by node.
+
+    Raises:
+        UsageError: A key without a dot.
+    """
+    found: dict[str, dict[str, str]] = {}
+    for key, value in pairs(items, "--connections").items():
+        node, dot, name = key.partition(".")
+        if not dot:
+            raise UsageError(f"--connections takes NODE.KEY=VALUE, not {key}={value}.")
+        found.setdefault(node, {})[name] = value
+    return found
+
+
+def open_connections(arguments: argparse.Namespace, settings: Settings) -> Connections:
+    """The connections of this command."""
+    return Connections.open(settings, arguments.env_file)
+
+
+def offline_spec(arguments: argparse.Namespace) -> OfflineSpec | None:
+    """What ``--offline``, ``--replay`` and ``--record`` ask for, None for the real models.
+
+    Raises:
+        UsageError: More than one of them.
+    """
+    kinds = {"scripted": arguments.offline, "replay": arguments.replay, "record": arguments.record}
+    given = {kind: path for kind, path in kinds.items() if path}
+    if len(given) > 1:
+        raise UsageError("Give one of --offline, --replay and --record, not several.")
+    for kind, path in given.items():
+        return OfflineSpec(kind, str(Path(path).absolute()))  # type: ignore[arg-type]  # the keys are its kinds
+    return None

@@ -1,0 +1,202 @@
+"""``penstock flow test``: one call, one node, or a conversation."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any, TextIO
+
+from penstock.api import FlowFunction
+from penstock.cli.arguments import (
+    add_common,
+    flat,
+    node_overrides,
+    offline_spec,
+    open_connections,
+    pairs,
+    read_input_file,
+    read_inputs,
+    read_variables,
+)
+from penstock.cli.chat import chat
+from penstock.cli.images import saved_images
+from penstock.cli.output import fail, plain
+from penstock.engine import capture
+from penstock.engine.aggregate import Aggregation
+from penstock.engine.jsonable import Encoder
+from penstock.errors import LoadError, PenstockError, UsageError
+from penstock.frontends.load import load
+from penstock.graph.override import override_inputs
+from penstock.models.pool import Models
+from penstock.prompts.image import Image
+from penstock.records import LineResult, NodeRun, Status
+from penstock.settings import read_settings
+
+EXAMPLES = """examples:
+  penstock flow test --flow my_flow --inputs question="What is a penstock?"
+  penstock flow test --flow my_flow --inputs inputs.json --variant '${summarize.variant_1}'
+  penstock flow test --flow my_flow --node fetch --inputs url=https://example.org
+  penstock flow test --flow my_chat --interactive
+"""
+
+
+def register(parser: argparse.ArgumentParser) -> None:
+    """Add the flags."""
+    parser.epilog = EXAMPLES
+    parser.add_argument("--flow", required=True, metavar="PATH", help="flow folder or file")
+    parser.add_argument("--inputs", nargs="+", action="append", metavar="K=V", help="flow inputs, or a .json or .jsonl file")
+    parser.add_argument("--input", metavar="FILE", help=argparse.SUPPRESS)
+    parser.add_argument("--node", metavar="NODE", help="run this node only")
+    parser.add_argument("--variant", nargs="+", action="append", metavar="'${NODE.VARIANT}'", help="choose variants")
+    parser.add_argument("--connections", nargs="+", action="append", metavar="NODE.KEY=VALUE", help="override connections")
+    parser.add_argument("--overrides", nargs="+", action="append", metavar="K=V", help="override nodes.NODE.inputs.INPUT")
+    parser.add_argument("--environment-variables", nargs="*", action="extend", metavar="K=V", help="variables or .env file")
+    parser.add_argument("--interactive", action="store_true", help="chat with the flow")
+    parser.add_argument("--multi-modal", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--init", nargs="+", action="append", metavar="K=V", help="constructor values (class-based flows)")
+    parser.add_argument("--collection", help=argparse.SUPPRESS)
+    add_common(parser, models=True)
+    parser.set_defaults(run=run)
+
+
+def open_flow(arguments: argparse.Namespace) -> FlowFunction:
+    """The flow that the flags describe."""
+    settings = read_settings()
+    connections = open_connections(arguments, settings)
+    flow = load(
+        arguments.flow,
+        variants=tuple(flat(arguments.variant)),
+        connections=node_overrides(arguments.connections),
+    )
+    flow = override_inputs(flow, pairs(arguments.overrides, "--overrides"))
+    if flat(arguments.init):
+        raise UsageError("--init is for flows whose entry is a class; this one is a graph of nodes.")
+    variables = read_variables(arguments.environment_variables, settings.env)
+    return FlowFunction(flow, connections, Models(settings, offline_spec(arguments)), variables, settings)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run once; exit 0 for a completed call, 1 for a failed one, 2 for a flow that cannot be loaded."""
+    results = capture.install()
+    try:
+        function = open_flow(arguments)
+        for note in function.notes:
+            sys.stderr.write(f"penstock: {note}\n")
+        if arguments.interactive:
+            return chat(function, _inputs(arguments), results)
+        if arguments.node:
+            return _node(function, arguments, results)
+        return _flow(function, arguments, results)
+    except LoadError as error:
+        return fail(error, as_json=arguments.json)
+
+
+def _inputs(arguments: argparse.Namespace) -> dict[str, Any]:
+    if arguments.input:
+        return read_input_file(arguments.input, "--input")
+    return read_inputs(arguments.inputs)
+
+
+def _flow(function: FlowFunction, arguments: argparse.Namespace, results: TextIO) -> int:
+    inputs = _inputs(arguments)
+    flow = function.flow
+    history = flow.chat_history
+    if flow.chat_input is not None and history is not None and history.name not in inputs and not history.has_default:
+        inputs[history.name] = []
+    unknown = [name for name in inputs if name not in flow.inputs]
+    if unknown:
+        sys.stderr.write(f"penstock: unknown inputs, ignored: {', '.join(map(plain, unknown))}.\n")
+    # A flow that cannot be bound is told apart from one that fails.
+    program = function.inline.program
+    result = function.invoke(inputs)
+    done = result.failure is None
+    aggregation = function.inline.aggregate(result) if done and program.aggregates else None
+    if arguments.json:
+        results.write(_machine(result, aggregation, Path(flow.source.file).parent))
+    else:
+        _print_human(result, aggregation, Path(flow.source.file).parent, results)
+    return 0 if done else 1
+
+
+def _machine(result: LineResult, aggregation: Aggregation | None, folder: Path) -> str:
+    runs = [*result.nodes, *(aggregation.nodes if aggregation else ())]
+    images, output = saved_images(result.output, folder)
+    failure = result.failure
+    document: dict[str, Any] = {
+        "status": result.status.value,
+        "output": output,
+        "error": failure.to_json() | {"message": failure.message} if failure else None,
+        "nodes": {run.node: _machine_node(run) for run in runs},
+        "metrics": {metric.name: metric.value for metric in aggregation.metrics} if aggregation else {},
+        "usage": result.usage.to_json(),
+        "duration": result.duration,
+    }
+    if images:
+        document["images"] = images
+    return Encoder().encode(document) + "\n"
+
+
+def _machine_node(run: NodeRun) -> dict[str, Any]:
+    data = run.to_json()
+    data.pop("node")
+    return data
+
+
+def _print_human(result: LineResult, aggregation: Aggregation | None, folder: Path, results: TextIO) -> None:
+    _echo_logs([*result.nodes, *(aggregation.nodes if aggregation else ())])
+    failure = result.failure
+    if failure is not None:
+        sys.stderr.write(f"penstock: {plain(failure.message)}\n")
+        if failure.traceback:
+            sys.stderr.write(plain(failure.traceback))
+        return
+    encoder = Encoder(_path_dict(folder))
+    results.write(json.dumps(json.loads(encoder.encode(result.output)), indent=4, ensure_ascii=False) + "\n")
+    for run in aggregation.nodes if aggregation else ():
+        if run.failure is not None:
+            sys.stderr.write(f"penstock: aggregation: {plain(run.failure.message)}\n")
+    if aggregation and aggregation.metrics:
+        sys.stderr.write("metrics:\n")
+        for metric in aggregation.metrics:
+            sys.stderr.write(f"  {plain(metric.name)}: {plain(str(metric.value))}\n")
+
+
+def _path_dict(folder: Path) -> Any:
+    def save(image: Image) -> dict[str, str]:
+        found, _ = saved_images(image, folder)
+        return {f"data:{image.mime_type};path": found[0]["path"]}
+
+    return save
+
+
+def _echo_logs(runs: list[NodeRun]) -> None:
+    for run in runs:
+        for stream, text in (run.logs or {}).items():
+            for line in text.splitlines():
+                sys.stderr.write(f"[{run.node}] {stream}> {plain(line)}\n")
+
+
+def _node(function: FlowFunction, arguments: argparse.Namespace, results: TextIO) -> int:
+    try:
+        run = function.inline.call_node(arguments.node, _inputs(arguments))
+    except LoadError:
+        raise
+    except PenstockError as error:
+        if arguments.json:
+            return fail(error, as_json=True)
+        raise
+    if arguments.json:
+        error = run.failure.to_json() if run.failure else None
+        document = {
+            "status": run.status.value, "output": run.output, "error": error, "nodes": {run.node: _machine_node(run)}
+        }  # fmt: skip
+        results.write(Encoder().encode(document) + "\n")
+    elif run.failure is not None:
+        _echo_logs([run])
+        sys.stderr.write(f"penstock: {plain(run.failure.message)}\n{plain(run.failure.traceback or '')}")
+    else:
+        _echo_logs([run])
+        results.write(json.dumps(json.loads(Encoder().encode(run.output)), indent=4, ensure_ascii=False) + "\n")
+    return 0 if run.status is Status.COMPLETED else 1

@@ -1,0 +1,44 @@
+"""``penstock run``: batch runs."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+
+VERBS = {
+    "create": "run a flow over data",
+    "list": "list runs, newest first",
+    "show": "print a run's record",
+    "show-details": "print a run's lines: inputs, outputs, failures",
+    "show-metrics": "print a run's metrics",
+    "stream": "follow a run until it ends, then sum it up",
+    "visualize": "write one HTML page about one or several runs",
+    "update": "change a run's display name, description or tags",
+    "archive": "hide a run from listings",
+    "restore": "show an archived run in listings again",
+    "delete": "delete a run and its folder",
+    "export": "write a run in prompt flow's folder layout",
+}
+
+_MODULES = {
+    "create": "run_create",
+    "list": "run_read",
+    "show": "run_read",
+    "show-details": "run_read",
+    "show-metrics": "run_read",
+    "stream": "run_stream",
+    "visualize": "run_visualize",
+}
+
+
+def register(parser: argparse.ArgumentParser) -> None:
+    """Add the verbs; only the typed one's module is imported."""
+    verbs = parser.add_subparsers(metavar="VERB", title="verbs")
+    typed = next((word for word in sys.argv[2:] if word in VERBS), None)
+    for verb, about in VERBS.items():
+        sub = verbs.add_parser(
+            verb, help=about, description=about.capitalize() + ".", formatter_class=argparse.RawDescriptionHelpFormatter
+        )
+        if typed in (None, verb):
+            importlib.import_module(f"penstock.cli.{_MODULES.get(verb, 'run_manage')}").register(sub, verb)

@@ -1,0 +1,67 @@
+"""Aggregation nodes: once a run, over the columns that its completed lines left."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from penstock.engine.execute import Line, run_step
+from penstock.engine.host import Host
+from penstock.engine.program import Program
+from penstock.records import Metric, NodeRun, Status
+from penstock.tools.metric import collecting
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """What the completed lines left for the aggregation: a list an input, a list a node, all of one length and order."""
+
+    inputs: Mapping[str, Sequence[Any]]
+    outputs: Mapping[str, Sequence[Any]]
+    lines: int
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregation:
+    """How the aggregation nodes fared, and the metrics that they logged."""
+
+    nodes: tuple[NodeRun, ...]
+    metrics: tuple[Metric, ...]
+
+
+def needed(program: Program) -> tuple[set[str], set[str]]:
+    """The flow inputs and the line nodes whose columns the aggregation reads."""
+    inputs: set[str] = set()
+    nodes: set[str] = set()
+    for step in program.steps[program.line_steps :]:
+        inputs.update(source.input for source in step.from_inputs)
+        nodes.update(program.steps[source.parent].name for source in step.from_nodes if source.parent < program.line_steps)
+        if step.condition is not None and step.condition.input is not None:
+            inputs.add(step.condition.input)
+    return inputs, nodes
+
+
+async def aggregate(program: Program, columns: Columns, host: Host) -> Aggregation:
+    """Run the aggregation nodes; a failed one is in the result and keeps only those that refer to it from running."""
+    line = Line(program, columns.inputs)
+    for step in program.steps[: program.line_steps]:
+        line.settle(step, NodeRun(step.name, Status.COMPLETED), columns.outputs.get(step.name))
+    failed: set[int] = set()
+    runs: list[NodeRun] = []
+    with collecting() as metrics:
+        for step in program.steps[program.line_steps :]:
+            if failed.intersection(step.parents):
+                failed.add(step.position)
+                continue
+            failure = await run_step(line, step, host)
+            run = line.runs[step.position]
+            if failure is not None:
+                failed.add(step.position)
+                run = run or NodeRun(step.name, Status.FAILED, failure=failure)
+            if run is not None:
+                runs.append(run)
+    found = tuple(Metric(name, value, columns.lines) for name, value in metrics.items())
+    return Aggregation(tuple(runs), found)
+
+

@@ -1,0 +1,164 @@
+"""Flow → Program: everything that can be resolved before the first line is resolved here, once."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from penstock.connections.resolve import Connections
+from penstock.engine.program import Condition, FromInput, FromNode, InputPlan, OutputPlan, Program, Step
+from penstock.errors import BadReference, LoadError, PenstockError
+from penstock.graph.check import order, require
+from penstock.graph.flow import Flow
+from penstock.graph.node import Node
+from penstock.graph.reference import Reference, getter
+from penstock.models.pool import Models
+from penstock.tools.bound import Bound, Context, Origin
+from penstock.tools.resolve import resolve
+
+
+def bind(flow: Flow, *, connections: Connections, models: Models, folder: Path | None = None) -> Program:
+    """Resolve every call of ``flow``. This imports the flow's code.
+
+    Args:
+        flow: A loaded flow.
+        connections: Where connection names are looked up.
+        models: Where model nodes get their clients.
+        folder: The flow's folder with its includes merged in; the flow file's own folder unless told.
+
+    Raises:
+        LoadError: The flow cannot run; all errors that need no code are listed at once, a tool's own first.
+    """
+    require(flow)
+    folder = folder or Path(flow.source.file).parent
+    _modules(flow)
+    ordered = [*order([n for n in flow.nodes if n.scope == "line"]), *order([n for n in flow.nodes if n.scope == "run"])]
+    positions = {node.name: position for position, node in enumerate(ordered)}
+    steps = tuple(_step(flow, node, positions, ordered, folder, connections, models) for node in ordered)
+    count = sum(node.scope == "line" for node in ordered)
+    return Program(
+        flow=flow,
+        folder=folder,
+        inputs=tuple(InputPlan(p.name, p.type, p.default, p.has_default) for p in flow.inputs.values()),
+        steps=steps,
+        outputs=tuple(_outputs(flow, positions, count)),
+        line_steps=count,
+        blocking=all(step.bound.mode != "async" and not _is_async_generator(step) for step in steps[:count]),
+        sequential=all(position == 0 or position - 1 in steps[position].parents for position in range(count)),
+    )
+
+
+def _is_async_generator(step: Step) -> bool:
+    return step.bound.mode == "inline" and step.kind == "python"
+
+
+def _modules(flow: Flow) -> None:
+    """Modules that the file names must exist, as prompt flow imports them; its own need not."""
+    for module in (*flow.modules, *(node.call.module for node in flow.nodes if node.call.module)):
+        if module.split(".")[0] == "promptflow":
+            continue
+        try:
+            found = importlib.util.find_spec(module)
+        except (ImportError, ValueError, AttributeError):
+            found = None
+        if found is None:
+            raise LoadError(
+                f"{flow.source.file}: the module {module!r} that the flow names cannot be imported; install it or remove"
+                " the key.",
+                code="FailedToImportModule",
+            )
+
+
+def _step(
+    flow: Flow,
+    node: Node,
+    positions: Mapping[str, int],
+    ordered: list[Node],
+    folder: Path,
+    connections: Connections,
+    models: Models,
+) -> Step:
+    context = Context(folder, connections, models, flow.message_format, _origins(flow, node))
+    literals = {name: value for name, value in node.inputs.items() if not isinstance(value, Reference)}
+    references = {name: value for name, value in node.inputs.items() if isinstance(value, Reference)}
+    bound = _resolve(flow, node, literals, references, context)
+    from_inputs = tuple(FromInput(name, r.name) for name, r in references.items() if r.kind == "input")
+    from_nodes = tuple(
+        FromNode(name, positions[r.name], _getter(r), str(r)) for name, r in references.items() if r.kind == "node"
+    )
+    return Step(
+        position=positions[node.name],
+        name=node.name,
+        kind=str(node.call.type),
+        scope=node.scope,
+        bound=bound,
+        from_inputs=from_inputs,
+        from_nodes=from_nodes,
+        condition=_condition(node, positions),
+        parents=tuple(sorted({positions[name] for name in node.parents()})),
+        children=tuple(position for position, other in enumerate(ordered) if node.name in other.parents()),
+        cache=node.cache and bool(bound.fingerprint),
+    )
+
+
+def _resolve(
+    flow: Flow, node: Node, literals: Mapping[str, Any], references: Mapping[str, Reference], context: Context
+) -> Bound:
+    try:
+        return resolve(node, literals, references, context)
+    except LoadError as error:
+        raise LoadError(f"{flow.source.file}:{node.line}: {error.message}", code=error.code) from error
+    except PenstockError as error:
+        message = f"{flow.source.file}:{node.line}: node {node.name!r} cannot be made ready: {error.message}"
+        raise LoadError(message, code=error.code) from error
+
+
+def _origins(flow: Flow, node: Node) -> dict[str, Origin]:
+    kinds: dict[str | None, Origin] = {"python": "python", "llm": "llm", "custom_llm": "llm", "prompt": "prompt"}
+    origins: dict[str, Origin] = {}
+    for name, value in node.inputs.items():
+        if not isinstance(value, Reference):
+            origins[name] = "literal"
+        elif value.kind == "input":
+            origins[name] = "input"
+        else:
+            parent = flow.node(value.name)
+            origins[name] = kinds.get(parent.call.type if parent else None, "other")
+    return origins
+
+
+def _getter(reference: Reference) -> Any:
+    if reference.section == "output":
+        return getter(reference)
+
+    def refuse(value: Any) -> Any:
+        # prompt flow finds this out when the line runs, and a node that is bypassed never gets here.
+        raise BadReference(f"{reference}: only '.output' of a node can be referred to.", code="UnsupportedReference")
+
+    return refuse
+
+
+def _condition(node: Node, positions: Mapping[str, int]) -> Condition | None:
+    if node.activate is None:
+        return None
+    when = node.activate.when
+    if not isinstance(when, Reference):
+        return Condition(node.activate.equals, value=when)
+    if when.kind == "input":
+        return Condition(node.activate.equals, input=when.name, text=str(when))
+    return Condition(node.activate.equals, parent=positions[when.name], read=_getter(when), text=str(when))
+
+
+def _outputs(flow: Flow, positions: Mapping[str, int], count: int) -> list[OutputPlan]:
+    plans: list[OutputPlan] = []
+    for output in flow.outputs.values():
+        value = output.value
+        if not isinstance(value, Reference):
+            plans.append(OutputPlan(output.name, value=value))
+        elif value.kind == "input":
+            plans.append(OutputPlan(output.name, input=value.name))
+        elif positions[value.name] < count:
+            plans.append(OutputPlan(output.name, parent=positions[value.name], read=_getter(value)))
+    return plans

@@ -1,0 +1,55 @@
+"""Answers of nodes kept by content: the same code with the same arguments is not run twice.
+
+One JSON file an entry, named by the hash of the node's code and its arguments; never pickled. Only values that are plain JSON
+and come back equal are kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+
+class NodeCache:
+    """Entries under ``folder``; safe for many processes at once, because a file appears whole or not at all."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def key(self, fingerprint: str, arguments: dict[str, Any]) -> str | None:
+        """The entry's name, or None where the arguments are no plain JSON (then nothing is cached)."""
+        try:
+            text = json.dumps([fingerprint, arguments], sort_keys=True, ensure_ascii=True)
+        except (TypeError, ValueError, RecursionError):
+            return None
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def get(self, key: str) -> tuple[Any] | None:
+        """The kept value in a tuple, or None; a damaged entry counts as none."""
+        try:
+            entry = json.loads((self._folder / key[:2] / f"{key}.json").read_bytes())
+            return (entry["value"],)
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def put(self, key: str, value: Any) -> None:
+        """Keep ``value`` if it is plain JSON; a full disk only means that nothing is kept."""
+        try:
+            text = json.dumps({"value": value})
+            if json.loads(text)["value"] != value:
+                return
+        except (TypeError, ValueError, RecursionError):
+            return
+        folder = self._folder / key[:2]
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            handle, name = tempfile.mkstemp(dir=folder, suffix=".tmp")
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(text)
+            Path(name).replace(folder / f"{key}.json")
+        except OSError:
+            return

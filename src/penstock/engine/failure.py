@@ -1,0 +1,46 @@
+"""From an exception to a ``Failure``: the user's own frames, never the executor's."""
+
+from __future__ import annotations
+
+import traceback
+from pathlib import Path
+
+from penstock.errors import PenstockError
+from penstock.records import Failure
+
+_OWN = str(Path(__file__).resolve().parents[1])
+_LIMIT = 20_000
+
+
+def failure_of(error: BaseException, node: str | None = None) -> Failure:
+    """What went wrong, as a value.
+
+    An error of Penstock's own keeps its message; anything else raised by a node's code becomes a ``ToolExecutionError``
+    in prompt flow's words, with a traceback that begins in the user's file.
+    """
+    if isinstance(error, PenstockError):
+        return Failure(error.code, error.message, node)
+    cause = type(error).__name__
+    said = str(error)
+    if node is None:
+        return Failure("UnexpectedError", f"({cause}) {said}"[:_LIMIT], None, cause, _user_traceback(error))
+    message = f"Execution failure in '{node}': ({cause}) {said}"
+    return Failure("ToolExecutionError", message[:_LIMIT], node, cause, _user_traceback(error))
+
+
+def _user_traceback(error: BaseException) -> str:
+    trace = traceback.TracebackException.from_exception(error, limit=-50)
+    _drop_own(trace)
+    return "".join(trace.format())[-_LIMIT:]
+
+
+def _drop_own(trace: traceback.TracebackException) -> None:
+    frames = [frame for frame in trace.stack if not _is_own(frame.filename)]
+    trace.stack = traceback.StackSummary.from_list(frames)
+    for inner in (trace.__cause__, trace.__context__):
+        if inner is not None:
+            _drop_own(inner)
+
+
+def _is_own(filename: str) -> bool:
+    return filename.startswith(_OWN) or "/asyncio/" in filename or "/concurrent/futures/" in filename

@@ -1,0 +1,153 @@
+"""Where a line's calls happen: in this thread, or on an event loop with threads for what may block.
+
+``execute`` is one coroutine for both. In a ``ThreadHost`` nothing ever suspends it, so a plain thread can run it to its end
+without an event loop; a flow of plain Python functions then costs no task switch at all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import contextvars
+from collections.abc import Callable, Collection, Coroutine
+from typing import Any, Protocol
+
+from penstock.aio import run_sync
+from penstock.engine.cache import NodeCache
+from penstock.engine.streams import AnyStream, AsyncStream, Stream
+from penstock.errors import ToolError
+from penstock.tools.bound import Bound
+from penstock.tools.stream import TextStream
+
+Handle = Any
+
+
+class Host(Protocol):
+    """Calls tools for ``execute``. ``concurrency`` is how many nodes of one line may run at once."""
+
+    concurrency: int
+    cache: NodeCache | None
+
+    async def invoke(self, bound: Bound, arguments: dict[str, Any], data: Any) -> Any:
+        """Call the tool and return what it returns."""
+        ...
+
+    async def drain(self, stream: AnyStream) -> None:
+        """Consume a stream to its end."""
+        ...
+
+    def start(self, work: Coroutine[Any, Any, Any]) -> Handle:
+        """Begin ``work`` beside what is running."""
+        ...
+
+    async def first(self, handles: Collection[Handle]) -> set[Handle]:
+        """Wait until at least one of ``handles`` is done; returns those that are."""
+        ...
+
+
+class _Exit(ToolError):
+    """A tool that called ``sys.exit``."""
+
+
+def _call(bound: Bound, arguments: dict[str, Any], data: Any) -> Any:
+    try:
+        return bound.call(arguments, data) if bound.wants_data else bound.call(**arguments)
+    except SystemExit as error:
+        raise _Exit(f"The tool called sys.exit({error.code!r}).") from error
+    except StopIteration as error:
+        # A coroutine cannot let this one through.
+        raise _Exit(f"The tool raised StopIteration({error.value!r}).") from error
+
+
+class ThreadHost:
+    """Everything in the calling thread; nodes that may run side by side get threads of ``pool``."""
+
+    def __init__(
+        self,
+        concurrency: int = 1,
+        pool: concurrent.futures.ThreadPoolExecutor | None = None,
+        cache: NodeCache | None = None,
+    ) -> None:
+        self.concurrency = concurrency if pool is not None else 1
+        self.cache = cache
+        self._pool = pool
+
+    async def invoke(self, bound: Bound, arguments: dict[str, Any], data: Any) -> Any:
+        """Call the tool here and now; a coroutine is awaited on the background loop."""
+        value = _call(bound, arguments, data)
+        return run_sync(value) if bound.mode == "async" else value
+
+    async def drain(self, stream: AnyStream) -> None:
+        """Consume here and now."""
+        if not isinstance(stream, Stream):
+            run_sync(_exhaust(stream))
+        else:
+            for _ in stream:
+                pass
+
+    def start(self, work: Coroutine[Any, Any, Any]) -> Handle:
+        """Begin ``work`` in a thread of the pool."""
+        assert self._pool is not None, "a host without a pool runs one node at a time"
+        return self._pool.submit(contextvars.copy_context().run, drive, work)
+
+    async def first(self, handles: Collection[Handle]) -> set[Handle]:
+        """Wait in this thread."""
+        return concurrent.futures.wait(handles, return_when=concurrent.futures.FIRST_COMPLETED).done
+
+
+class LoopHost:
+    """Coroutines on the running event loop, everything that may block in threads of ``pool``."""
+
+    def __init__(
+        self, pool: concurrent.futures.ThreadPoolExecutor, concurrency: int = 16, cache: NodeCache | None = None
+    ) -> None:
+        self.concurrency = concurrency
+        self.cache = cache
+        self._pool = pool
+
+    async def invoke(self, bound: Bound, arguments: dict[str, Any], data: Any) -> Any:
+        """Await it, call it, or have a thread call it."""
+        if bound.mode == "thread":
+            return await self._in_thread(_call, bound, arguments, data)
+        value = _call(bound, arguments, data)
+        return await value if bound.mode == "async" else value
+
+    async def drain(self, stream: AnyStream) -> None:
+        """Consume; a plain generator may block, so a thread does it."""
+        if not isinstance(stream, Stream):
+            await _exhaust(stream)
+        else:
+            await self._in_thread(_exhaust_plain, stream)
+
+    def start(self, work: Coroutine[Any, Any, Any]) -> Handle:
+        """Begin ``work`` as a task of the running loop."""
+        return asyncio.get_running_loop().create_task(work)
+
+    async def first(self, handles: Collection[Handle]) -> set[Handle]:
+        """Wait for the first to end."""
+        done, _ = await asyncio.wait(handles, return_when=asyncio.FIRST_COMPLETED)
+        return done
+
+    async def _in_thread(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        run = contextvars.copy_context().run
+        return await asyncio.get_running_loop().run_in_executor(self._pool, run, function, *arguments)
+
+
+async def _exhaust(stream: AsyncStream | TextStream) -> None:
+    async for _ in stream:
+        pass
+
+
+def _exhaust_plain(stream: Stream) -> None:
+    for _ in stream:
+        pass
+
+
+def drive(work: Coroutine[Any, Any, Any]) -> Any:
+    """Run a coroutine that a ``ThreadHost`` keeps from ever suspending, without an event loop."""
+    try:
+        work.send(None)
+    except StopIteration as done:
+        return done.value
+    work.close()
+    raise RuntimeError("a coroutine of a thread host was suspended; it needs an event loop")

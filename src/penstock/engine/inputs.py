@@ -1,0 +1,82 @@
+"""Flow inputs of one line: presence, defaults, types, images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from penstock.engine.program import Program
+from penstock.errors import InputError, PenstockError
+from penstock.graph.types import Unparsable, convert
+from penstock.prompts.image import load_images, to_image
+
+_VERBATIM = ("secret", "prompt_template", "file_path", "assistant_definition")
+
+
+def convert_inputs(
+    program: Program, values: Mapping[str, Any], *, index: int | None = None, folder: Path | None = None
+) -> dict[str, Any]:
+    """The values of a line as the flow's inputs: defaults filled in, types applied; undeclared values are kept.
+
+    Args:
+        program: The bound flow.
+        values: What was mapped or given.
+        index: Line number for messages, None for a single call.
+        folder: Where relative image paths start; the flow's folder unless told.
+
+    Raises:
+        InputError: A value is missing or does not fit.
+    """
+    result = dict(values)
+    for plan in program.inputs:
+        name = plan.name
+        if name in values:
+            value = values[name]
+        elif plan.has_default:
+            value = plan.default
+        else:
+            where = "is not provided in input data" if index is None else f"is not provided in line {index} of input data"
+            given = ", ".join(map(repr, values)) or "nothing"
+            raise InputError(
+                f"The input for flow is incorrect. The value for flow input {name!r} {where}. Given: {given}.",
+                code="InputNotFound",
+            )
+        result[name] = value if type(value) is str and plan.type == "string" else _convert(program, plan, value, index, folder)
+    return result
+
+
+def _convert(program: Program, plan: Any, value: Any, index: int | None, folder: Path | None) -> Any:
+    place = "" if index is None else f" in line {index} of input data"
+    base = folder or program.folder
+    kind = plan.type
+    try:
+        if kind == "image":
+            return to_image(value, base, message_format=program.flow.message_format)
+        if kind in _VERBATIM:
+            return value
+        converted = convert(value, kind)
+        if kind in ("list", "object") and isinstance(converted, (list, dict)):
+            return load_images(converted, folder=base, message_format=program.flow.message_format)
+    except Unparsable as error:
+        raise InputError(
+            f"Failed to parse the flow input. The value for flow input {plan.name!r}{place} was interpreted as JSON string"
+            f" since its type is {kind!r}. However, the value {_short(value)} is invalid for JSON parsing: {error}.",
+            code="InputParseError",
+        ) from error
+    except PenstockError as error:
+        raise InputError(
+            f"The value for flow input {plan.name!r}{place} cannot be loaded as {kind}: {error.message}", code=error.code
+        ) from error
+    except (ValueError, TypeError) as error:
+        raise InputError(
+            f"The input for flow is incorrect. The value for flow input {plan.name!r}{place} does not match the expected"
+            f" type {kind!r}: {_short(value)}.",
+            code="InputTypeError",
+        ) from error
+    return converted
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 200 else text[:200] + "…"

@@ -1,0 +1,123 @@
+"""Values as JSON: what is JSON already stays untouched, everything else gets one well-defined text."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import json
+from collections.abc import Callable, Mapping
+from enum import Enum
+from pathlib import PurePath
+from typing import Any
+
+from penstock.connections.kinds import Connection
+from penstock.engine.streams import is_stream, joined
+from penstock.prompts.image import Image
+
+SaveImage = Callable[[Image], Any]
+
+
+class Encoder:
+    """Turns records into JSON text.
+
+    Args:
+        image: What stands for an image; ``Image(<hash>)`` unless told.
+    """
+
+    def __init__(self, image: SaveImage | None = None) -> None:
+        self._image = image or str
+        # check_circular costs a set lookup a container; a cycle ends in RecursionError, which is handled below.
+        self._fast = json.JSONEncoder(default=self._default, ensure_ascii=False, check_circular=False, separators=(",", ":"))
+
+    def encode(self, value: Any) -> str:
+        """``value`` as JSON text; what JSON cannot say is said as its ``repr``."""
+        try:
+            text = self._fast.encode(value)
+        except (TypeError, ValueError, RecursionError):
+            text = self._fast.encode(self.plain(value))
+        # A lone surrogate is legal in a Python str and in an escaped JSON string, but not in UTF-8.
+        try:
+            text.encode("utf-8")
+        except UnicodeEncodeError:
+            text = json.dumps(json.loads(text))
+        return text
+
+    def plain(self, value: Any, depth: int = 0) -> Any:
+        """``value`` as plain JSON values, whatever it holds; deeper than 100 levels it becomes text."""
+        if value is None or isinstance(value, (bool, int, float)):
+            return value
+        if isinstance(value, str):
+            return str(value)
+        if depth > 100:
+            return "…"
+        if isinstance(value, Mapping) and not isinstance(value, Connection):
+            return {_key(key): self.plain(item, depth + 1) for key, item in value.items()}
+        if isinstance(value, (list, tuple, set, frozenset)):
+            return [self.plain(item, depth + 1) for item in value]
+        return self.plain(self._default(value), depth + 1)
+
+    def _default(self, value: Any) -> Any:
+        if isinstance(value, Image):
+            return self._image(value)
+        if isinstance(value, Connection):
+            # The name only: what a connection holds must reach no record.
+            return value.name or type(value).__name__
+        if is_stream(value):
+            return joined(value)
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+        if isinstance(value, Enum):
+            return value.value
+        if isinstance(value, (datetime.datetime, datetime.date, datetime.time)):
+            return value.isoformat()
+        if isinstance(value, (set, frozenset, tuple)):
+            return list(value)
+        if isinstance(value, Mapping):
+            return dict(value)
+        if isinstance(value, PurePath):
+            return str(value)
+        return _number(value)
+
+
+def _number(value: Any) -> Any:
+    # numpy scalars and the like: they know their own Python value.
+    item = getattr(value, "item", None)
+    if callable(item) and getattr(value, "shape", None) == ():
+        return item()
+    try:
+        text = repr(value)
+    except Exception as error:  # noqa: BLE001  a repr of user code may raise anything, and the record must still be written
+        text = f"<{type(value).__name__} whose repr fails: {type(error).__name__}>"
+    return text if len(text) <= 10_000 else text[:10_000] + "…"
+
+
+def _key(key: Any) -> str | int | float | bool | None:
+    return key if key is None or isinstance(key, (str, int, float, bool)) else repr(key)
+
+
+def unserializable(value: Any) -> str | None:
+    """Why a flow output is no JSON, or None where it is: prompt flow refuses such a line."""
+    if _is_json(value):
+        return None
+    try:
+        json.dumps(value, default=_image_only)
+    except (TypeError, ValueError, RecursionError) as error:
+        return f"({type(error).__name__}) {error}"
+    return None
+
+
+def _is_json(value: Any) -> bool:
+    kind = type(value)
+    if value is None or kind in (str, int, bool, float):
+        return True
+    if kind is dict:
+        return all(type(key) is str and _is_json(item) for key, item in value.items()) if len(value) < 100 else False
+    return False
+
+
+def _image_only(value: Any) -> Any:
+    if isinstance(value, Image):
+        return str(value)
+    raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
+
+

@@ -1,0 +1,102 @@
+"""A flow with every call resolved: what ``execute`` walks. Positions instead of names, so that a line costs little."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from penstock.graph.flow import Flow
+from penstock.graph.node import Scope
+from penstock.tools.bound import Bound
+
+Getter = Callable[[Any], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class FromInput:
+    """An argument taken from a flow input."""
+
+    parameter: str
+    input: str
+
+
+@dataclass(frozen=True, slots=True)
+class FromNode:
+    """An argument taken from the output of the step at ``parent``; ``text`` is the reference as written."""
+
+    parameter: str
+    parent: int
+    read: Getter | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """``activate`` resolved: exactly one of ``input``, ``parent`` or the literal ``value`` is compared with ``equals``."""
+
+    equals: Any
+    input: str | None = None
+    parent: int | None = None
+    read: Getter | None = None
+    value: Any = None
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One node, ready to be called. ``parents`` and ``children`` are positions in ``Program.steps``."""
+
+    position: int
+    name: str
+    kind: str
+    scope: Scope
+    bound: Bound
+    from_inputs: tuple[FromInput, ...]
+    from_nodes: tuple[FromNode, ...]
+    condition: Condition | None
+    parents: tuple[int, ...]
+    children: tuple[int, ...]
+    cache: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OutputPlan:
+    """A flow output: from a step, from a flow input, or a literal."""
+
+    name: str
+    parent: int | None = None
+    input: str | None = None
+    read: Getter | None = None
+    value: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class InputPlan:
+    """A flow input: how a value becomes what its type says."""
+
+    name: str
+    type: str
+    default: Any
+    has_default: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A bound flow. ``steps`` are in an order in which each comes after its parents; line steps first, then run steps."""
+
+    flow: Flow
+    folder: Path
+    inputs: tuple[InputPlan, ...]
+    steps: tuple[Step, ...]
+    outputs: tuple[OutputPlan, ...]
+    line_steps: int
+    blocking: bool
+    sequential: bool
+    environment: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    @property
+    def aggregates(self) -> bool:
+        """Whether the flow has steps that run once a run."""
+        return self.line_steps < len(self.steps)

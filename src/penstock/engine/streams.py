@@ -1,0 +1,69 @@
+"""Results that arrive piece by piece: generators of nodes, recorded while they are consumed."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+from penstock.tools.stream import TextStream
+
+
+class Stream:
+    """A node's generator: iterates once, remembers what passed, so that the record can show it."""
+
+    def __init__(self, source: Iterator[Any]) -> None:
+        self._source = source
+        self.items: list[Any] = []
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> Any:
+        item = next(self._source)
+        self.items.append(item)
+        return item
+
+    def close(self) -> None:
+        """Stop the generator."""
+        close = getattr(self._source, "close", None)
+        if close is not None:
+            close()
+
+
+class AsyncStream:
+    """The same for an async generator."""
+
+    def __init__(self, source: AsyncIterator[Any]) -> None:
+        self._source = source
+        self.items: list[Any] = []
+
+    def __aiter__(self) -> AsyncIterator[Any]:
+        return self
+
+    async def __anext__(self) -> Any:
+        item = await self._source.__anext__()
+        self.items.append(item)
+        return item
+
+
+AnyStream = Stream | AsyncStream | TextStream
+
+
+def wrap(value: Any) -> Any:
+    """A generator as a stream that remembers; anything else as it is."""
+    if inspect.isgenerator(value):
+        return Stream(value)
+    if inspect.isasyncgen(value):
+        return AsyncStream(value)
+    return value
+
+
+def is_stream(value: Any) -> bool:
+    """Whether ``value`` still has to be consumed."""
+    return isinstance(value, (Stream, AsyncStream, TextStream))
+
+
+def joined(stream: AnyStream) -> str:
+    """All pieces so far as one text, as prompt flow shows a consumed generator."""
+    return "".join(str(item) for item in stream.items if item is not None)

@@ -1,0 +1,57 @@
+"""Which lines a worker is running right now, in memory that its parent can read even after the worker is dead.
+
+A slot is two 8-byte numbers: line number + 1 (0 for an idle slot) and the start in monotonic nanoseconds (CLOCK_MONOTONIC is
+one clock for all processes of a machine). Each slot has one writer, so no lock is needed.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import struct
+import tempfile
+import time
+
+_SLOT = struct.Struct("=QQ")
+
+
+class Slots:
+    """A table of ``count`` slots in a file without a name, shared by its descriptor."""
+
+    def __init__(self, descriptor: int, count: int) -> None:
+        self.descriptor = descriptor
+        self.count = count
+        self._map = mmap.mmap(descriptor, count * _SLOT.size)
+
+    @classmethod
+    def create(cls, count: int) -> Slots:
+        """A new table, all idle."""
+        if hasattr(os, "memfd_create"):
+            descriptor = os.memfd_create("penstock-slots", 0)
+        else:
+            descriptor, name = tempfile.mkstemp()
+            os.unlink(name)
+        os.ftruncate(descriptor, count * _SLOT.size)
+        return cls(descriptor, count)
+
+    def begin(self, slot: int, index: int) -> None:
+        """Note that ``slot`` runs line ``index`` from now on."""
+        _SLOT.pack_into(self._map, slot * _SLOT.size, index + 1, time.monotonic_ns())
+
+    def end(self, slot: int) -> None:
+        """Note that ``slot`` is idle."""
+        _SLOT.pack_into(self._map, slot * _SLOT.size, 0, 0)
+
+    def running(self) -> dict[int, float]:
+        """Line number → seconds it has been running."""
+        now = time.monotonic_ns()
+        found: dict[int, float] = {}
+        for index, began in _SLOT.iter_unpack(self._map[:]):
+            if index:
+                found[index - 1] = (now - began) / 1e9
+        return found
+
+    def close(self) -> None:
+        """Give the memory back."""
+        self._map.close()
+        os.close(self.descriptor)

@@ -1,0 +1,275 @@
+"""A batch run, from its specification to its summary: the page that tells the story, top to bottom."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import json
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from penstock.connections.resolve import Connections
+from penstock.errors import InputError, LoadError, PenstockError, UsageError
+from penstock.graph.flow import Flow
+from penstock.graph.reference import Reference
+from penstock.records import Failure, LineResult, Run, Status
+from penstock.runners.processes import ProcessRunner
+from penstock.runners.runner import Delivered, LineInput, Runner, Session
+from penstock.runs.counter import Counter
+from penstock.runs.dataset import Dataset
+from penstock.runs.join import Joined, join
+from penstock.runs.mapping import ColumnMapping
+from penstock.runs.plan import flow_path, plan_flow, plan_job, worker_count
+from penstock.runs.progress import Listener
+from penstock.runs.resume import finished, kept, resumed_spec, take_over
+from penstock.runs.sources_of import open_data, open_sources
+from penstock.runs.spec import RunSpec, display_name, run_name
+from penstock.runs.stop import StopRule
+from penstock.runs.summary import Tally
+from penstock.settings import Settings
+from penstock.store.files import write_results
+from penstock.store.journal import RUN_RECORD, Journal
+from penstock.store.snapshot import take_snapshot
+
+if TYPE_CHECKING:
+    from penstock.store.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A finished run and what a reader of it should know."""
+
+    run: Run
+    notes: tuple[str, ...] = ()
+
+
+def run_batch(
+    spec: RunSpec,
+    settings: Settings,
+    connections: Connections,
+    *,
+    listener: Listener | None = None,
+    runner: Runner | None = None,
+    datasets: Mapping[str, Dataset] | None = None,
+    stop: StopRule | None = None,
+) -> Outcome:
+    """Run a flow over data.
+
+    Args:
+        spec: What to run.
+        settings: Of this process.
+        connections: Where connection names are looked up.
+        listener: Told how far the run is, about ten times a second.
+        runner: Where lines run; worker processes on this machine unless told.
+        datasets: Data sets by source name, instead of the paths in ``spec``.
+        stop: May end the run early (Ctrl-C); made from the budget unless given.
+
+    Returns:
+        The run as stored. A run that failed as a whole (a mapping that does not fit, no data) is returned, not raised.
+
+    Raises:
+        LoadError: The flow cannot run; nothing is stored.
+        UsageError: The specification contradicts itself.
+        InputError: Data that is not there; nothing is stored.
+        RunExists: The name is taken.
+    """
+    with ExitStack() as stack:
+        store = _open_store(settings, stack) if spec.resume_from else None
+        source = store.get_run(spec.resume_from) if store is not None and spec.resume_from else None
+        if source is not None:
+            spec = resumed_spec(spec, source)
+        if not (spec.data or spec.runs or datasets):
+            raise UsageError("At least one of data or run must be provided.")
+        flow = plan_flow(spec, stack)
+        now = datetime.datetime.now(datetime.UTC).astimezone()
+        name = spec.name or run_name(spec, flow_path(spec), now)
+        images = settings.home / "runs" / name / "flow_outputs" / "images"
+        job, notes = plan_job(spec, settings, flow, connections, images)
+        opened = datasets if datasets is not None else open_data(spec.data)
+        # The workers load the flow while this process opens the store and looks at the data.
+        session = (runner or ProcessRunner(worker_count(spec, settings))).open(job)
+        stack.callback(session.close)
+        store = store or _open_store(settings, stack)
+        run = dataclasses.replace(_record(spec, name, now), display_name=display_name(spec.display_name, spec, name, now))
+        batch = _Batch(spec, flow, store, session, opened, notes, listener)
+        batch.stop = stop or StopRule(spec.budget, spec.batch_timeout or settings.batch_timeout)
+        return batch.go(run, source)
+
+
+def _open_store(settings: Settings, stack: ExitStack) -> Store:
+    from penstock.store.store import open_store  # brings SQLAlchemy, which the workers' start must not wait for
+
+    return stack.enter_context(open_store(settings))
+
+
+def _record(spec: RunSpec, name: str, now: datetime.datetime) -> Run:
+    data = spec.data.get("data") or next(iter(spec.data.values()), None)
+    return Run(
+        name=name,
+        status=Status.RUNNING,
+        flow=str(flow_path(spec)),
+        data=None if data is None else str(Path(data).absolute()),
+        run=spec.runs,
+        variant=spec.variants,
+        column_mapping=spec.column_mapping,
+        description=spec.description,
+        tags=spec.tags,
+        properties={**spec.properties, **kept(spec)},
+        created=now.timestamp(),
+        started=now.timestamp(),
+        offline=spec.offline is not None and spec.offline.kind != "record",
+    )
+
+
+class _Batch:
+    """One run under way."""
+
+    def __init__(
+        self,
+        spec: RunSpec,
+        flow: Flow,
+        store: Store,
+        session: Session,
+        datasets: Mapping[str, Dataset],
+        notes: list[str],
+        listener: Listener | None,
+    ) -> None:
+        self.spec = spec
+        self.flow = flow
+        self.store = store
+        self.session = session
+        self.datasets = datasets
+        self.notes = notes
+        self.listener = listener
+        self.stop = StopRule()
+
+    def go(self, run: Run, source: Run | None) -> Outcome:
+        """Create the record, run the lines, aggregate, sum up."""
+        run = self._create(run, source)
+        counter = Counter(run.name, self.listener)
+        with self.store.open_journal(run.name) as journal:
+            try:
+                counter.skipped = self._take_over(run, source, journal)
+                run = self._lines(run, journal, counter)
+                run = self._finish(run, journal, counter)
+            except LoadError:
+                # Nothing ran and nothing can: leave no run behind that was never one.
+                if not len(journal):
+                    journal.close()
+                    self.store.delete_run(run.name)
+                raise
+            except PenstockError as error:
+                run = self._sum_up(run, Tally(), journal, counter)
+                run = dataclasses.replace(run, status=Status.FAILED, failure=Failure(error.code, error.message))
+            run = dataclasses.replace(run, properties={**run.properties, "notes": self.notes})
+            write_results(Path(run.folder), run, journal)
+        run = self.store.save_run(run)
+        counter.tell("done")
+        return Outcome(run, tuple(self.notes))
+
+    # The record
+
+    def _create(self, run: Run, source: Run | None) -> Run:
+        if source is not None and source.name == run.name:
+            again = dataclasses.replace(source, status=Status.RUNNING, ended=None, failure=None)
+            return self.store.save_run(again)
+        run = self.store.create_run(run)
+        taken = take_snapshot([(Path(self.flow.source.file).parent, ".")], Path(run.folder) / "snapshot")
+        self.notes.extend(taken.notes)
+        if source is not None and source.properties.get("snapshot") not in (None, taken.hash):
+            self.notes.append(f"The flow's files have changed since run {source.name!r}, whose completed lines are kept.")
+        return self.store.save_run(dataclasses.replace(run, properties={**run.properties, "snapshot": taken.hash}))
+
+    def _take_over(self, run: Run, source: Run | None, journal: Journal) -> int:
+        if source is None:
+            return 0
+        if source.name == run.name:
+            return len(finished(journal))
+        with self.store.view_journal(source.name) as old:
+            return take_over(old, journal)
+
+    # The lines
+
+    def _lines(self, run: Run, journal: Journal, counter: Counter) -> Run:
+        inputs, data = self.flow.inputs, self.datasets.get("data")
+        mapping = ColumnMapping.for_flow(inputs, self.spec.column_mapping, data.columns() if data else ())
+        self.notes.extend(mapping.notes)
+        sources = open_sources(self.datasets, self.spec.runs, mapping.sources, self.store)
+        known = {source.name: source.columns for source in sources if source.columns}
+        wrong = [item for item in mapping.check(inputs, known) if item.severity == "error"]
+        if wrong:
+            said = " ".join(f"{item.message} {item.hint}".strip() for item in wrong)
+            raise InputError(f"The input for batch run is incorrect. {said}", code="ApplyInputMappingError")
+        joined = join(sources, on=self.spec.join_on)
+        counter.begin(joined.count())
+        done = finished(journal) if len(journal) else set()
+
+        def deliver(line: Delivered) -> None:
+            journal.append_raw(line.index, line.record)
+            self.stop.count(line.usage)
+            counter.add(line)
+
+        self.session.run(_inputs(joined, mapping, done), deliver, self.stop)
+        self._note(joined)
+        return dataclasses.replace(run, unscored=len(joined.unscored))
+
+    def _note(self, joined: Joined) -> None:
+        self.notes.extend(note for dataset in self.datasets.values() for note in dataset.notes)
+        count = len(joined.unscored)
+        if count:
+            shown = ", ".join(map(str, joined.unscored[:10])) + (", …" if count > 10 else "")
+            self.notes.append(f"{count} lines could not be scored, because the referenced run failed on them: {shown}.")
+        for name, left in joined.unmatched.items():
+            if left:
+                self.notes.append(f"{left} rows of {name} found no partner and were left out.")
+
+    # After the lines
+
+    def _finish(self, run: Run, journal: Journal, counter: Counter) -> Run:
+        tally = Tally(*_aggregated(self.flow))
+        run = self._sum_up(run, tally, journal, counter)
+        status, failure = self.stop.verdict()
+        aggregates = any(node.scope == "run" for node in self.flow.nodes)
+        if aggregates and failure is None and tally.completed:
+            found = self.session.aggregate(tally.inputs, tally.outputs, tally.completed)
+            whole = LineResult(RUN_RECORD, Status.COMPLETED, nodes=found.nodes)
+            journal.append_raw(RUN_RECORD, json.dumps(whole.to_json()).encode())
+            run = dataclasses.replace(run, metrics=found.metrics)
+        elif aggregates and failure is not None:
+            self.notes.append("The aggregation did not run, because the run ended before all its lines were done.")
+        return dataclasses.replace(run, status=status, failure=failure, ended=time.time())
+
+    def _sum_up(self, run: Run, tally: Tally, journal: Journal, counter: Counter) -> Run:
+        tally.read(journal)
+        return dataclasses.replace(
+            run,
+            ended=time.time(),
+            lines=len(journal),
+            completed=tally.completed,
+            failed=tally.failed,
+            usage=tally.usage,
+            system_metrics=tally.system_metrics(counter.seconds),
+        )
+
+
+def _inputs(joined: Joined, mapping: ColumnMapping, done: set[int]) -> Iterator[LineInput]:
+    apply = mapping.apply
+    for line in joined:
+        if line.index in done:
+            continue
+        folder = next(iter(line.folders.values()), None)
+        yield LineInput(line.index, apply(line.sources, line.index), str(folder) if folder else None)
+
+
+def _aggregated(flow: Flow) -> tuple[list[str], list[str]]:
+    """The flow inputs and the line nodes whose columns the aggregation nodes read."""
+    line_nodes = {node.name for node in flow.nodes if node.scope == "line"}
+    references: list[Reference] = [
+        reference for node in flow.nodes if node.scope == "run" for reference in node.references()
+    ]
+    inputs = sorted({reference.name for reference in references if reference.kind == "input"})
+    return inputs, sorted({reference.name for reference in references if reference.kind == "node"} & line_nodes)

@@ -1,0 +1,55 @@
+"""Counts finished lines of a running batch and tells a listener, not more often than people look."""
+
+from __future__ import annotations
+
+import time
+
+from penstock.records import NO_USAGE, Status
+from penstock.runners.runner import Delivered
+from penstock.runs.progress import Listener, Progress
+
+_EVERY = 0.1
+
+
+class Counter:
+    """Lines, failures and usage so far."""
+
+    def __init__(self, run: str, listener: Listener | None) -> None:
+        self.total: int | None = None
+        self.skipped = 0
+        self.usage = NO_USAGE
+        self._run = run
+        self._listener = listener
+        self._done = 0
+        self._failed = 0
+        self._began = time.monotonic()
+        self._told = 0.0
+
+    @property
+    def seconds(self) -> float:
+        """Since ``begin``."""
+        return time.monotonic() - self._began
+
+    def begin(self, total: int | None) -> None:
+        """The first line is about to be sent."""
+        self.total = total
+        self._began = time.monotonic()
+        self.tell()
+
+    def add(self, line: Delivered) -> None:
+        """A line is finished."""
+        self._done += 1
+        if line.status is Status.FAILED:
+            self._failed += 1
+        if line.usage.calls:
+            self.usage += line.usage
+        if self._listener is not None and time.monotonic() - self._told > _EVERY:
+            self.tell()
+
+    def tell(self, state: str = "running") -> None:
+        """Tell the listener now."""
+        if self._listener is not None:
+            self._told = time.monotonic()
+            self._listener(
+                Progress(self._run, self.total, self._done, self._failed, self.skipped, self.usage, self.seconds, state)
+            )

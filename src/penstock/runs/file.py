@@ -1,0 +1,115 @@
+"""run.yml: prompt flow's run file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from penstock.connections.env_file import read_env_file
+from penstock.errors import UsageError
+from penstock.frontends.yaml import Document, read
+from penstock.graph.check import nearest
+from penstock.runs.spec import RunSpec
+
+_KNOWN = {
+    "$schema", "name", "display_name", "description", "tags", "properties", "flow", "data", "run", "column_mapping", "variant",
+    "environment_variables", "connections", "init", "runtime", "resources", "identity", "status", "command", "outputs",
+    "resume_from", "type",
+}  # fmt: skip
+_CLOUD = ("runtime", "resources", "identity")
+
+
+def read_run_file(path: str | Path, changes: Mapping[str, str], env: Mapping[str, str]) -> RunSpec:
+    """The specification in a run file; relative paths in it start at its folder.
+
+    Args:
+        path: The file.
+        changes: ``a.b=value`` patches, applied before anything is read.
+        env: The process environment, for ``.env`` files that refer to it.
+
+    Raises:
+        LoadError: The file is missing or no YAML.
+        UsageError: A value of the wrong kind; the message names file and line.
+    """
+    document = read(Path(path).absolute())
+    if not isinstance(document.value, dict):
+        raise UsageError(f"{document.file}: a run file must be a map.")
+    data = dict(document.value)
+    for key, value in changes.items():
+        _patch(data, key, value)
+    folder = Path(document.file).parent
+    notes = [
+        f"{document.place(key)}: unknown key {key!r} is ignored. {nearest(key, sorted(_KNOWN))}"
+        for key in data
+        if key not in _KNOWN
+    ] + [f"{document.place(key)}: {key!r} is for the cloud and has no effect here." for key in _CLOUD if data.get(key)]
+    if data.get("init"):
+        raise UsageError(f"{document.place('init')}: init is for flows whose entry is a class; this one is a graph of nodes.")
+    return RunSpec(
+        flow=_path(document, data, "flow", folder),
+        data={"data": _path(document, data, "data", folder)} if data.get("data") else {},
+        runs=(str(data["run"]),) if data.get("run") else (),
+        column_mapping=_mapping(document, data, "column_mapping"),
+        variants=(str(data["variant"]),) if data.get("variant") else (),
+        connections=_connections(document, data),
+        environment_variables=_variables(document, data, folder, env),
+        name=_text(data, "name"),
+        display_name=_text(data, "display_name"),
+        description=_text(data, "description"),
+        tags={str(key): None if value is None else str(value) for key, value in _mapping(document, data, "tags").items()},
+        properties={**_mapping(document, data, "properties"), **({"file_notes": notes} if notes else {})},
+        resume_from=_text(data, "resume_from"),
+    )
+
+
+def _patch(data: dict[str, Any], key: str, value: str) -> None:
+    *parents, last = key.split(".")
+    place = data
+    for name in parents:
+        inner = place.get(name)
+        place[name] = dict(inner) if isinstance(inner, Mapping) else {}
+        place = place[name]
+    place[last] = value
+
+
+def _text(data: Mapping[str, Any], key: str) -> str | None:
+    return None if data.get(key) is None else str(data[key])
+
+
+def _path(document: Document, data: Mapping[str, Any], key: str, folder: Path) -> str:
+    value = data.get(key)
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise UsageError(f"{document.place(key)}: {key} must be a path, not {value!r}.")
+    if value.startswith("azureml:"):
+        raise UsageError(f"{document.place(key)}: {value} is in a cloud workspace; download it and name the local path.")
+    return str((folder / value).absolute()) if "://" not in value else value
+
+
+def _mapping(document: Document, data: Mapping[str, Any], key: str) -> dict[str, Any]:
+    value = data.get(key)
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise UsageError(f"{document.place(key)}: {key} must be a map, not {value!r}.")
+    return dict(value)
+
+
+def _connections(document: Document, data: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = {}
+    for node, changes in _mapping(document, data, "connections").items():
+        if not isinstance(changes, Mapping):
+            raise UsageError(f"{document.place('connections', node)}: overrides of node {node!r} must be a map.")
+        found[str(node)] = {str(key): str(value) for key, value in changes.items()}
+    return found
+
+
+def _variables(document: Document, data: Mapping[str, Any], folder: Path, env: Mapping[str, str]) -> dict[str, Any]:
+    value = data.get("environment_variables")
+    if isinstance(value, str):
+        return dict(read_env_file(folder / value, env))
+    found = _mapping(document, data, "environment_variables")
+    return {key: item if isinstance(item, str) else json.dumps(item) for key, item in found.items()}

@@ -1,0 +1,103 @@
+"""From a run's specification to the job that its workers get: flow loaded and checked, includes merged, secrets collected."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+
+from penstock.connections.resolve import Connections
+from penstock.errors import InputError
+from penstock.frontends.environment import as_text, environment
+from penstock.frontends.includes import merge
+from penstock.frontends.load import find, load
+from penstock.graph.check import require
+from penstock.graph.flow import Flow
+from penstock.graph.override import override_inputs
+from penstock.graph.reference import Reference
+from penstock.runners.job import Job
+from penstock.runs.spec import RunSpec
+from penstock.settings import Settings
+
+DEFAULT_CONCURRENCY = 32
+
+
+def plan_flow(spec: RunSpec, stack: ExitStack) -> Flow:
+    """The flow, checked; from a temporary folder with its includes merged in where it has any.
+
+    Raises:
+        LoadError: It cannot run.
+        InputError: It has no inputs, so that there is nothing to run it over.
+    """
+    flow = load(spec.flow, variants=spec.variants, connections=spec.connections)
+    require(override_inputs(flow, spec.overrides))
+    if not flow.inputs:
+        raise InputError(
+            f"{flow.source.file}: a flow without inputs cannot be run over data; declare an input, or use `flow test`.",
+            code="InputNotFound",
+        )
+    if flow.additional_includes:
+        temporary = Path(tempfile.mkdtemp(prefix="penstock-flow-"))
+        stack.callback(shutil.rmtree, temporary, ignore_errors=True)
+        merged = merge(flow, temporary / Path(flow.source.file).parent.name)
+        flow = load(merged, variants=spec.variants, connections=spec.connections)
+    return flow
+
+
+def plan_job(spec: RunSpec, settings: Settings, flow: Flow, connections: Connections, files: Path) -> tuple[Job, list[str]]:
+    """What the workers are told, and notes for the reader of the run.
+
+    Raises:
+        LoadError: A variable of the flow's that refers to a connection that is not there.
+        BadConnection: A connection of the flow's that is malformed.
+    """
+    variables, notes = environment(flow.environment_variables, spec.environment_variables, connections.get)
+    workers, concurrency = worker_count(spec, settings), line_concurrency(spec, settings)
+    job = Job(
+        flow=flow.source.file,
+        variants=spec.variants,
+        overrides=spec.connections,
+        inputs=spec.overrides,
+        connections=connections.export(_connection_names(spec, flow, connections)),
+        environment={**connections.env_values, **variables},
+        offline=spec.offline.to_json() if spec.offline else None,
+        settings={"home": str(settings.home), "file": dict(settings.file)},
+        concurrency=-(-concurrency // workers),
+        node_concurrency=spec.node_concurrency,
+        line_timeout=spec.line_timeout or settings.line_timeout,
+        files=str(files),
+        cache=str(settings.home / "cache" / "nodes") if spec.cache else None,
+        workers=workers,
+        memory=spec.worker_memory,
+    )
+    return job, notes
+
+
+def worker_count(spec: RunSpec, settings: Settings) -> int:
+    """Worker processes: as told, else one a core; never more than lines may be in flight."""
+    return min(spec.workers or settings.workers or os.cpu_count() or 1, line_concurrency(spec, settings))
+
+
+def line_concurrency(spec: RunSpec, settings: Settings) -> int:
+    """Lines in flight over all workers."""
+    return spec.concurrency or settings.concurrency or DEFAULT_CONCURRENCY
+
+
+def flow_path(spec: RunSpec) -> Path:
+    """The flow file as the user named it, absolute."""
+    return find(spec.flow)
+
+
+def _connection_names(spec: RunSpec, flow: Flow, connections: Connections) -> list[str]:
+    """Connections that the flow may ask for: those that its file and the overrides name, and those of the env files."""
+    flow = override_inputs(flow, spec.overrides)
+    names = {node.call.connection for node in flow.nodes if node.call.connection}
+    for node in flow.nodes:
+        names.update(value for value in node.inputs.values() if isinstance(value, str) and not isinstance(value, Reference))
+    for value in (*flow.environment_variables.values(), *spec.environment_variables.values()):
+        text = as_text(value)
+        if text.startswith("${"):
+            names.add(text[2:].partition(".")[0])
+    return sorted(name for name in names if connections.knows(name))

@@ -1,0 +1,85 @@
+"""Going on where another run ended: what it was told, and which of its lines are kept."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from penstock.errors import UsageError
+from penstock.models.offline import OfflineSpec
+from penstock.records import Run, Status
+from penstock.runs.spec import RunSpec
+from penstock.store.journal import Journal
+
+
+
+def kept(spec: RunSpec) -> dict[str, Any]:
+    """What a resumed run needs to know of ``spec`` beyond the run's own fields; names of variables, not their values."""
+    return {
+        "data": dict(spec.data),
+        "connections": {node: dict(changes) for node, changes in spec.connections.items()},
+        "overrides": dict(spec.overrides),
+        "join_on": spec.join_on,
+        "node_concurrency": spec.node_concurrency,
+        "line_timeout": spec.line_timeout,
+        "offline": spec.offline.to_json() if spec.offline else None,
+        "cache": spec.cache,
+        "variables": sorted(spec.environment_variables),
+        "resume_from": spec.resume_from,
+    }
+
+
+def resumed_spec(spec: RunSpec, run: Run) -> RunSpec:
+    """``spec`` with everything that ``run`` was told; limits, name, labels and variables may be given anew.
+
+    Raises:
+        UsageError: Something was given that would make the lines differ from those that are kept, or a variable that the
+            run was given is missing now.
+    """
+    given = [
+        name
+        for name in ("flow", "data", "runs", "column_mapping", "variants", "connections", "overrides", "join_on")
+        if getattr(spec, name)
+    ]
+    if given:
+        raise UsageError(
+            f"A resumed run takes {', '.join(given)} from run {run.name!r}; leave {'them' if len(given) > 1 else 'it'} out."
+        )
+    told = run.properties
+    missing = [name for name in told.get("variables") or () if name not in spec.environment_variables]
+    if missing:
+        raise UsageError(
+            f"Run {run.name!r} was given the environment variables {', '.join(missing)}, whose values are not kept; give them"
+            " again with --environment-variables."
+        )
+    offline = OfflineSpec.from_json(told["offline"]) if told.get("offline") else None
+    return dataclasses.replace(
+        spec,
+        flow=run.flow,
+        data=told.get("data") or ({"data": run.data} if run.data else {}),
+        runs=run.run,
+        column_mapping=run.column_mapping,
+        variants=run.variant,
+        connections=told.get("connections") or {},
+        overrides=told.get("overrides") or {},
+        join_on=told.get("join_on"),
+        node_concurrency=told.get("node_concurrency") or spec.node_concurrency,
+        line_timeout=spec.line_timeout or told.get("line_timeout"),
+        offline=spec.offline or offline,
+        cache=spec.cache or bool(told.get("cache")),
+    )
+
+
+def take_over(old: Journal, new: Journal) -> int:
+    """Copy the completed lines of ``old``, as they stand; returns how many."""
+    count = 0
+    for entry in old.in_order():
+        if entry.status == Status.COMPLETED:
+            new.append_raw(entry.index, entry.text)
+            count += 1
+    return count
+
+
+def finished(journal: Journal) -> set[int]:
+    """Lines that need not run again: those that completed."""
+    return {entry.index for entry in journal.in_order() if entry.status == Status.COMPLETED}

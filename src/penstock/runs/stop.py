@@ -1,0 +1,72 @@
+"""When a run takes no more lines: its budget, its deadline, or a person who pressed Ctrl-C."""
+
+from __future__ import annotations
+
+import time
+
+from penstock.records import NO_USAGE, Failure, Status, Usage
+from penstock.runs.spec import Budget
+
+
+class StopRule:
+    """Asked between lines; once it has answered, the answer stays.
+
+    Args:
+        budget: What may be spent.
+        timeout: Seconds after which the run fails.
+    """
+
+    def __init__(self, budget: Budget = Budget(), timeout: float | None = None) -> None:  # noqa: B008  frozen
+        self._budget = budget
+        self._timeout = timeout
+        self._began = time.monotonic()
+        self._lines = 0
+        self._usage = NO_USAGE
+        self._status = Status.COMPLETED
+        self._failure: Failure | None = None
+
+    def count(self, usage: Usage) -> None:
+        """A line was finished and used this much."""
+        self._lines += 1
+        if usage.calls:
+            self._usage += usage
+
+    def interrupt(self) -> None:
+        """A person wants it to stop."""
+        self._end(Status.CANCELED, "Interrupted", "The run was interrupted; its finished lines are kept.")
+
+    def __call__(self) -> str | None:
+        """Why the run takes no more lines, or None."""
+        if self._failure is None:
+            self._check()
+        return self._failure.message if self._failure else None
+
+    def verdict(self) -> tuple[Status, Failure | None]:
+        """The status that this gives the run, and why."""
+        return self._status, self._failure
+
+    def _check(self) -> None:
+        budget, spent = self._budget, time.monotonic() - self._began
+        if self._timeout is not None and spent >= self._timeout:
+            self._end(
+                Status.FAILED,
+                "BatchRunTimeoutError",
+                f"The batch run failed due to timeout [{self._timeout:g}s]. Please adjust the timeout to a higher value.",
+            )
+        elif budget.seconds is not None and spent >= budget.seconds:
+            self._exceed(f"time budget of {budget.seconds:g} seconds")
+        elif budget.lines is not None and self._lines >= budget.lines:
+            self._exceed(f"budget of {budget.lines} lines")
+        elif budget.tokens is not None and self._usage.total_tokens >= budget.tokens:
+            self._exceed(f"budget of {budget.tokens} tokens ({self._usage.total_tokens} used)")
+        elif budget.cost is not None and self._usage.calls and self._usage.cost is None:
+            self._exceed("cost budget cannot be kept, because the model has no known price; that")
+        elif budget.cost is not None and (self._usage.cost or 0.0) >= budget.cost:
+            self._exceed(f"cost budget of ${budget.cost:g} (${self._usage.cost or 0:.4f} spent)")
+
+    def _exceed(self, what: str) -> None:
+        self._end(Status.CANCELED, "BudgetExceeded", f"The {what} ended the run; its finished lines are kept.")
+
+    def _end(self, status: Status, kind: str, message: str) -> None:
+        if self._failure is None:
+            self._status, self._failure = status, Failure(kind, message)

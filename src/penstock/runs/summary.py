@@ -1,0 +1,106 @@
+"""What a finished run says of itself: counts, tokens, cost, and how long each node takes."""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from penstock.records import Status, Usage
+from penstock.store.journal import Journal
+
+
+class Tally:
+    """One pass over a journal: system metrics, and the columns that the aggregation wants.
+
+    Args:
+        inputs: Flow inputs whose values are kept.
+        nodes: Nodes whose outputs are kept.
+    """
+
+    def __init__(self, inputs: Sequence[str] = (), nodes: Sequence[str] = ()) -> None:
+        self.completed = 0
+        self.failed = 0
+        self.inputs: dict[str, list[Any]] = {name: [] for name in inputs}
+        self.outputs: dict[str, list[Any]] = {name: [] for name in nodes}
+        self._durations: dict[str, array[float]] = {}
+        self._states: dict[str, Counter[str]] = {}
+        self._lines: array[float] = array("d")
+        self._usage: Counter[str] = Counter()
+        self._cost: float | None = 0.0
+
+    def read(self, journal: Journal) -> None:
+        """Take in every line of the journal, in the order of the lines."""
+        for entry in journal.in_order():
+            self.add(entry.json())
+
+    def add(self, line: Mapping[str, Any]) -> None:
+        """Take in one line."""
+        done = line["status"] == Status.COMPLETED
+        self.completed += done
+        self.failed += not done
+        self._lines.append(line.get("duration") or 0.0)
+        kept = self.outputs if done else {}
+        found = dict.fromkeys(kept)
+        for node in line.get("nodes") or ():
+            name, status = node["node"], node["status"]
+            self._states.setdefault(name, Counter())[status] += 1
+            if status in (Status.COMPLETED, Status.FAILED):
+                self._durations.setdefault(name, array("d")).append(node.get("duration") or 0.0)
+            if name in found:
+                found[name] = node.get("output")
+        for name, value in found.items():
+            self.outputs[name].append(value)
+        if done:
+            given = line.get("inputs") or {}
+            for name, values in self.inputs.items():
+                values.append(given.get(name))
+        usage = line.get("usage")
+        if usage:
+            for name in ("prompt_tokens", "completion_tokens", "total_tokens", "calls"):
+                self._usage[name] += usage.get(name) or 0
+            cost = usage.get("cost")
+            self._cost = None if cost is None or self._cost is None else self._cost + cost
+
+    @property
+    def usage(self) -> Usage:
+        """What all model calls consumed."""
+        counts = self._usage
+        return Usage(
+            counts["prompt_tokens"], counts["completion_tokens"], counts["total_tokens"], counts["calls"], self._cost
+        )
+
+    def system_metrics(self, seconds: float) -> dict[str, Any]:
+        """Plain JSON: tokens, cost in US dollars, seconds, lines and nodes by state, p50 and p95 of their durations."""
+        return {
+            "duration": seconds,
+            "prompt_tokens": self._usage["prompt_tokens"],
+            "completion_tokens": self._usage["completion_tokens"],
+            "total_tokens": self._usage["total_tokens"],
+            "model_calls": self._usage["calls"],
+            "cost": self._cost,
+            "lines": {"completed": self.completed, "failed": self.failed, **_percentiles(self._lines)},
+            "nodes": {
+                name: {
+                    **{state.lower(): count for state, count in sorted(states.items())},
+                    **_percentiles(self._durations.get(name, array("d"))),
+                }
+                for name, states in self._states.items()
+            },
+        }
+
+
+def _percentiles(values: array[float]) -> dict[str, float]:
+    if not values:
+        return {}
+    ordered = sorted(values)
+    return {"p50": _at(ordered, 0.5), "p95": _at(ordered, 0.95), "max": ordered[-1]}
+
+
+def _at(ordered: Sequence[float], share: float) -> float:
+    """Linear interpolation between the closest ranks (numpy's default)."""
+    place = share * (len(ordered) - 1)
+    low = int(place)
+    high = min(low + 1, len(ordered) - 1)
+    return ordered[low] + (ordered[high] - ordered[low]) * (place - low)

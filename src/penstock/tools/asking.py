@@ -1,0 +1,59 @@
+"""Asking a model on behalf of a node: the request and its answer are noted in the node's record."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from penstock.connections.kinds import Connection
+from penstock.errors import PenstockError
+from penstock.models.model import Completion, Request
+from penstock.models.pool import Models
+from penstock.records import NO_USAGE, ModelCall
+from penstock.tools.stream import TextStream
+from penstock.tracing.calls import note
+
+
+async def ask(models: Models, connection: Connection, request: Request) -> Completion:
+    """The whole answer to ``request``; a failed call is noted too, then raised."""
+    started, clock = time.time(), time.perf_counter()
+    try:
+        completion = await models.get(connection).complete(request)
+    except PenstockError as error:
+        spent = time.perf_counter() - clock
+        note(ModelCall(request.api, request.model, request.params, None, NO_USAGE, started, spent, error=error.message))
+        raise
+    note(_call(request, completion, started))
+    return completion
+
+
+async def ask_stream(models: Models, connection: Connection, request: Request) -> TextStream:
+    """The answer piece by piece."""
+    started = time.time()
+    stream = models.get(connection).stream(request)
+
+    def done() -> None:
+        note(_call(request, stream.completion, started))
+
+    return TextStream(stream, _text, done)
+
+
+def _text(delta: Any) -> str:
+    return str(delta.text)
+
+
+def _call(request: Request, completion: Completion, started: float) -> ModelCall:
+    answer: Any = completion.message if completion.message is not None else completion.text
+    if request.api == "embedding":
+        answer = {"embeddings": len(completion.raw.get("data", []))}
+    return ModelCall(
+        request.api,
+        completion.model or request.model,
+        request.params,
+        answer,
+        completion.usage,
+        started,
+        completion.duration,
+        completion.attempts,
+        completion.offline,
+    )

@@ -1,0 +1,53 @@
+"""A tool made ready for one node: what to call, how, and which arguments are already known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from penstock.connections.resolve import Connections
+    from penstock.models.pool import Models
+
+Mode = Literal["thread", "async", "inline"]
+Origin = Literal["input", "python", "llm", "prompt", "literal", "other"]
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """What ``engine`` calls for a node.
+
+    Attributes:
+        call: ``call(**arguments)``, or ``call(arguments, data)`` where ``wants_data``.
+        mode: ``thread``: may block, belongs in a thread; ``async``: a coroutine function; ``inline``: never blocks.
+        constants: Arguments known before the first line, converted.
+        optional: Parameters that may be left out (their defaults apply when what they refer to was bypassed).
+        wants_data: ``call`` also gets what must count as data in this line: flow inputs and model answers.
+        streams: The result may be a generator.
+    """
+
+    call: Callable[..., Any]
+    mode: Mode
+    constants: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    optional: frozenset[str] = frozenset()
+    wants_data: bool = False
+    fingerprint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Where tools are looked up: the flow's folder, its connections and models.
+
+    ``origins`` gives for each input of the node where its value comes from.
+    """
+
+    folder: Path
+    connections: Connections
+    models: Models
+    message_format: Literal["basic", "openai-vision"] = "basic"
+    origins: Mapping[str, Origin] = field(default_factory=dict[str, Origin])
+
+
+Data = Iterable[Any]

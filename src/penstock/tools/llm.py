@@ -1,0 +1,181 @@
+"""llm nodes: a chat template, a connection, the parameters of the call."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from penstock.connections.kinds import (
+    AnthropicConnection,
+    AzureOpenAIConnection,
+    Connection,
+    OpenAICompatibleConnection,
+    OpenAIConnection,
+    ServerlessConnection,
+)
+from penstock.errors import LoadError, PenstockError
+from penstock.graph.node import Call
+from penstock.graph.types import convert
+from penstock.models.model import Request
+from penstock.models.pool import Models
+from penstock.prompts.messages import render_chat
+from penstock.prompts.template import Template
+from penstock.tools.asking import ask, ask_stream
+from penstock.tools.bound import Bound, Context, Data, Origin
+from penstock.tools.builtin.parameters import EXTRA, parameters
+from penstock.tools.builtin.requests import (
+    chat_request,
+    chat_result,
+    completion_request,
+    embedding_request,
+    has_functions,
+    wants_stream,
+)
+from penstock.tools.python import tool_file
+
+_KINDS = (
+    AzureOpenAIConnection,
+    OpenAIConnection,
+    ServerlessConnection,
+    OpenAICompatibleConnection,
+    AnthropicConnection,
+)
+_APIS = ("chat", "completion", "embedding")
+# Whose text may hold role markers: the flow author's own. Flow inputs and model answers are data.
+_AUTHORED: frozenset[Origin] = frozenset({"python", "literal", "other"})
+
+
+def bind_llm(call: Call, literals: Mapping[str, Any], names: Collection[str], context: Context, node: str) -> Bound:
+    """An llm node.
+
+    Args:
+        call: The node's template, connection and api.
+        literals: Its literal inputs.
+        names: Names of all its inputs.
+        context: Where connections and models are found.
+        node: The node's name, for messages.
+
+    Raises:
+        LoadError: No template, an unknown api, a connection that is no model's, a template variable with the name of a
+            parameter.
+    """
+    template = read_template(call.path, context, node)
+    if "prompt" in names and "prompt" not in template.variables:
+        # An input called prompt stands in for the template, as prompt flow has it; what it holds is text, not a template.
+        template = Template("{{prompt}}", name=f"input 'prompt' of node {node!r}")
+    connection = _connection(call, context, node)
+    api = call.api or "chat"
+    if api not in _APIS:
+        raise LoadError(f"Node {node!r} has the unknown api {api!r}; there are: {', '.join(_APIS)}.", code="APINotFound")
+    azure = isinstance(connection, AzureOpenAIConnection)
+    types = parameters("completion" if api == "completion" else "chat", azure=azure)
+    clash = sorted(set(types) & template.variables) if api != "embedding" else []
+    if clash:
+        raise LoadError(
+            f"Node {node!r}: its template uses {', '.join(map(repr, clash))} as variables, which are parameters of {api};"
+            " rename them in the template and in the node's inputs.",
+            code="NodeInputValidationError",
+        )
+    authored = frozenset(name for name, origin in context.origins.items() if origin in _AUTHORED)
+    plan = _Plan(node, api, template, connection, context.models, authored, azure)
+    return Bound(
+        call=plan.run,
+        mode="async",
+        constants=_literals(literals, {**types, **_extra_types(api, template)}, node),
+        optional=frozenset(name for name in names if name in types),
+        wants_data=True,
+        fingerprint=f"llm:{api}:{type(connection).__name__}:{template.text}",
+    )
+
+
+def read_template(path: str | None, context: Context, node: str) -> Template:
+    """The node's template file.
+
+    Raises:
+        LoadError: No such file, no UTF-8, or no valid template.
+    """
+    file = tool_file(path, context.folder, node)
+    try:
+        return Template(file.read_text(encoding="utf-8-sig"), name=str(path))
+    except UnicodeDecodeError as error:
+        raise LoadError(f"Node {node!r}: {file} is no UTF-8 at byte {error.start}.", code="InvalidSource") from error
+    except PenstockError as error:
+        raise LoadError(f"Node {node!r}: {error.message}", code=error.code) from error
+
+
+def _connection(call: Call, context: Context, node: str) -> Connection:
+    if not call.connection:
+        raise LoadError(f"Node {node!r} names no connection.", code="ConnectionNotFound")
+    if context.models.offline and not context.connections.knows(call.connection):
+        # No endpoint will be asked, so no key is needed.
+        return OpenAIConnection(api_key="offline", name=call.connection)
+    try:
+        found = context.connections.get(call.connection)
+    except PenstockError as error:
+        raise LoadError(f"Node {node!r}: {error.message}", code=error.code) from error
+    if not isinstance(found, _KINDS):
+        raise LoadError(
+            f"Node {node!r}: connection {call.connection!r} is {type(found).__name__}, which is not supported for LLM; it"
+            f" takes {', '.join(kind.__name__ for kind in _KINDS)}.",
+            code="InvalidConnectionType",
+        )
+    return found
+
+
+def _extra_types(api: str, template: Template) -> dict[str, str]:
+    extra = EXTRA.get("completion" if api == "completion" else "chat", {})
+    return {name: kind for name, kind in extra.items() if name not in template.variables}
+
+
+def _literals(literals: Mapping[str, Any], types: Mapping[str, str], node: str) -> dict[str, Any]:
+    result: dict[str, Any] = {}
+    for name, value in literals.items():
+        if value is None or value == "":
+            continue
+        kind = types.get(name)
+        # An environment name or "inf" stands where a number should: the request builder says what it makes of it.
+        if kind is None or (name == "max_tokens" and str(value).lower() == "inf"):
+            result[name] = value
+            continue
+        try:
+            result[name] = convert(value, "object" if kind == "list" and isinstance(value, str) else kind)
+        except (ValueError, TypeError) as error:
+            raise LoadError(
+                f"Input {name!r} for node {node!r} of value {value!r} is not type {kind}.",
+                code="NodeInputValidationError",
+            ) from error
+    return result
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    node: str
+    api: str
+    template: Template
+    connection: Connection
+    models: Models
+    authored: frozenset[str]
+    join_lists: bool
+
+    async def run(self, arguments: Mapping[str, Any], data: Data) -> Any:
+        request = self.request(arguments, data)
+        if self.api == "embedding":
+            completion = await ask(self.models, self.connection, request)
+            return completion.raw["data"][0]["embedding"]
+        if wants_stream(arguments):
+            return await ask_stream(self.models, self.connection, request)
+        completion = await ask(self.models, self.connection, request)
+        return chat_result(completion, self.api == "chat" and has_functions(arguments))
+
+    def request(self, arguments: Mapping[str, Any], data: Data) -> Request:
+        variables = self.template.variables
+        if self.api == "embedding":
+            return embedding_request(self.connection, self.template.render(arguments), arguments)
+        if self.api == "completion":
+            prompt = self.template.render(arguments)
+            return completion_request(self.connection, prompt, arguments, variables=variables)
+        messages = render_chat(
+            self.template, arguments, authored=self.authored, data=data, join_lists=self.join_lists
+        )
+        return chat_request(self.connection, messages, arguments, variables=variables)

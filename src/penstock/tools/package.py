@@ -1,0 +1,55 @@
+"""Package tools and custom_llm nodes: found by id, among the built-in ones and those that installed packages offer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from penstock.errors import LoadError
+from penstock.graph.node import Call
+from penstock.tools.bound import Bound, Context
+from penstock.tools.builtin.registry import find_package_tool
+from penstock.tools.llm import read_template
+from penstock.tools.python import bind_callable
+from penstock.tools.signature import read_signature
+from penstock.tools.types import PromptTemplate
+
+
+def bind_package(tool_id: str | None, literals: Mapping[str, Any], context: Context, node: str) -> Bound:
+    """The package tool ``tool_id``.
+
+    Raises:
+        LoadError: No id, or no package offers it.
+    """
+    if not tool_id:
+        raise LoadError(f"Node {node!r} names no package tool: source.tool is missing.", code="InvalidSource")
+    meta = find_package_tool(tool_id)
+    return bind_callable(meta.target(), literals, context, node, fingerprint=f"package:{meta.id}")
+
+
+def bind_custom_llm(call: Call, literals: Mapping[str, Any], context: Context, node: str) -> Bound:
+    """A package tool that gets the node's template: its one parameter of type ``PromptTemplate`` receives the text.
+
+    Raises:
+        LoadError: No such tool, no template, or not exactly one such parameter.
+    """
+    if not call.target:
+        raise LoadError(f"Node {node!r} names no package tool: source.tool is missing.", code="InvalidSource")
+    meta = find_package_tool(call.target)
+    target = meta.target()
+    function = target[1] if isinstance(target, tuple) else target
+    signature = read_signature(function, skip_self=isinstance(target, tuple))
+    names = [parameter.name for parameter in signature.parameters.values() if parameter.type == "prompt_template"]
+    if len(names) != 1:
+        raise LoadError(
+            f"Node {node!r}: tool {call.target!r} needs exactly one parameter of type PromptTemplate, it has {len(names)}.",
+            code="InvalidCustomLLMTool",
+        )
+    template = read_template(call.path, context, node)
+    return bind_callable(
+        target,
+        {**literals, names[0]: PromptTemplate(template.text)},
+        context,
+        node,
+        fingerprint=f"package:{meta.id}:{template.text}",
+    )

@@ -1,0 +1,37 @@
+"""From a node to what it calls."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from penstock.errors import LoadError
+from penstock.graph.node import Node
+from penstock.graph.reference import Reference
+from penstock.tools.bound import Bound, Context
+from penstock.tools.llm import bind_llm
+from penstock.tools.package import bind_custom_llm, bind_package
+from penstock.tools.prompt import bind_prompt
+from penstock.tools.python import bind_python
+
+
+def resolve(
+    node: Node, literals: Mapping[str, Any], references: Mapping[str, Reference], context: Context
+) -> Bound:
+    """The tool of ``node``, bound to its literal inputs.
+
+    Raises:
+        LoadError: There is no such tool, or it cannot be made ready.
+    """
+    call = node.call
+    if call.source == "package" and call.type in ("python", "custom_llm", "llm"):
+        return bind_package(call.target, literals, context, node.name)
+    if call.type == "custom_llm" or call.source == "package_with_prompt":
+        return bind_custom_llm(call, literals, context, node.name)
+    if call.type == "python":
+        return bind_python(call.path, literals, context, node.name)
+    if call.type == "prompt":
+        return bind_prompt(call.path, literals, context, node.name)
+    if call.type == "llm":
+        return bind_llm(call, literals, [*literals, *references], context, node.name)
+    raise LoadError(f"Node {node.name!r}: tool type {call.type!r} is not supported.", code="ResolveToolError")
