@@ -77,6 +77,7 @@ bench: $(VENV)/dev.stamp
 	python benchmarks/run.py $(BENCH)
 
 docs: $(VENV)/docs.stamp
+	python docs/_cli.py
 	NO_MKDOCS_2_WARNING=1 mkdocs build --strict
 	@echo 'The manual is in site/index.html.'
 

@@ -1,5 +1,6 @@
 """Every `penstock` command that a document shows is one the command line takes."""
 
+import importlib.util
 import re
 import shlex
 from collections.abc import Iterator
@@ -54,3 +55,10 @@ def test_a_documented_command_is_understood(document, words, capsys):
 
 def test_documents_show_commands():
     assert {"README.md", "Makefile", "quickstart.md", "run.yml"} <= {document for document, _ in commands()}
+
+
+def test_command_line_page_is_what_the_parser_says():
+    spec = importlib.util.spec_from_file_location("cli_page", ROOT / "docs/_cli.py")
+    writer = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(writer)
+    assert (ROOT / "docs/cli.md").read_text(encoding="utf-8") == writer.page(), "run `make docs`"

@@ -1,0 +1,125 @@
+"""The bundled flows do what the README says, offline, through the command line."""
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+import penstock
+
+ROOT = Path(__file__).parent.parent.parent
+ENTITIES = ROOT / "examples/named-entity"
+
+
+def run(*words, home, code=0):
+    """The standard output of a command, run from the project's folder with a store of its own."""
+    done = subprocess.run(
+        [sys.executable, "-m", "penstock", *map(str, words)],
+        cwd=ROOT,
+        env={**os.environ, "PENSTOCK_HOME": str(home), "NO_COLOR": "1"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == code, done.stderr + done.stdout
+    return done.stdout
+
+
+def demo_commands():
+    """The commands of `make demo`, as the Makefile has them."""
+    text = (ROOT / "Makefile").read_text(encoding="utf-8").replace("\\\n", " ").replace("$$", "$")
+    return [shlex.split(line)[1:] for line in text.splitlines() if line.startswith("\tpenstock")]
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory):
+    """The store and the report that `make demo` leaves behind."""
+    home = tmp_path_factory.mktemp("demo")
+    report = home / "report.html"
+    for words in demo_commands():
+        run(*(str(report) if word == "demo-output/report.html" else word for word in words), home=home)
+    return home, report
+
+
+def test_demo_ends_in_metrics_that_are_neither_perfect_nor_nothing(demo):
+    home, _ = demo
+    metrics = json.loads(run("run", "show-metrics", "-n", "demo_eval", home=home))
+    assert metrics == {"precision": 0.7107, "recall": 0.7544, "f1": 0.7319, "exact_match": 0.4333}
+
+
+def test_demo_runs_all_lines_without_a_failure(demo):
+    home, _ = demo
+    output = (home / "runs/demo_ner/flow_outputs/output.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line)["line_number"] for line in output] == list(range(60))
+
+
+def test_demo_report_shows_sentences_and_scores_and_loads_nothing(demo):
+    _, report = demo
+    page = report.read_text(encoding="utf-8")
+    assert "Ines Calder opened the new lock at Marrowby" in page
+    assert "0.7107" in page
+    assert 'src="http' not in page
+    assert 'href="http' not in page
+
+
+def test_the_worked_prompt_beats_the_plain_one(demo):
+    home, _ = demo
+    variant = ("--variant", "${extract.worked}", "--offline", "examples/named-entity/offline.yaml")
+    run("run", "create", "-f", "examples/named-entity/run.yml", "--name", "worked", *variant, home=home)
+    run("run", "create", "-f", "examples/eval-entities/run.yml", "--run", "worked", "--name", "worked_eval", home=home)
+    metrics = json.loads(run("run", "show-metrics", "-n", "worked_eval", home=home))
+    assert metrics == {"precision": 0.906, "recall": 0.9298, "f1": 0.9177, "exact_match": 0.7833}
+
+
+def test_hello_greets(tmp_path):
+    said = run("flow", "test", "--flow", "examples/hello", "--inputs", "name=grace HOPPER", home=tmp_path)
+    assert json.loads(said) == {"greeting": "Hello Grace Hopper, your name has 11 letters.", "letters": 11}
+
+
+def test_hello_runs_over_its_data(tmp_path):
+    run("run", "create", "-f", "examples/hello/run.yml", "--name", "hello", home=tmp_path)
+    lines = (tmp_path / "runs/hello/flow_outputs/output.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line)["letters"] for line in lines] == [11, 11, 16, 10, 11]
+
+
+def test_chat_remembers_what_was_asked_before(tmp_path):
+    run("run", "create", "-f", "examples/chat/run.yml", "--name", "chat",
+             "--offline", "examples/chat/offline.yaml", home=tmp_path)  # fmt: skip
+    lines = (tmp_path / "runs/chat/flow_outputs/output.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line)["answer"] for line in lines] == [
+        "The first ferry to Hollin leaves at 06:10.",
+        "The last ferry to Hollin leaves at 17:55.",
+        "I am sorry: the boat to Cape Morrow does not sail on Sundays. On all other days it leaves at 08:00.",
+        "I only have the timetable here. Please ask at the harbour office.",
+    ]
+
+
+def test_every_sentence_has_an_answer_of_its_own_for_both_prompts():
+    sentences = {
+        json.loads(line)["text"] for line in (ENTITIES / "data.jsonl").read_text(encoding="utf-8").splitlines()
+    }
+    rules = yaml.safe_load((ENTITIES / "offline.yaml").read_text(encoding="utf-8"))["rules"]
+    worked = {rule["when"]["exact"] for rule in rules if "contains" in rule["when"]}
+    plain = {rule["when"]["exact"] for rule in rules if "exact" in rule["when"] and "contains" not in rule["when"]}
+    assert len(sentences) == 60
+    assert worked == sentences
+    assert plain == sentences
+
+
+@pytest.mark.parametrize("folder", sorted(path.parent.name for path in ROOT.glob("examples/*/flow.dag.yaml")))
+def test_bundled_flows_are_valid(folder, tmp_path):
+    run("flow", "validate", "--source", f"examples/{folder}", home=tmp_path)
+
+
+def test_a_bundled_flow_can_be_called_from_python():
+    entities = penstock.load(ENTITIES, offline=str(ENTITIES / "offline.yaml"))
+    try:
+        found = entities(text="Bo met Ada Quill in the rain.")
+    finally:
+        entities.close()
+    assert found == {"entities": [{"type": "person", "name": "Ada Quill"}]}
