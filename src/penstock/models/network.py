@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
-
 from penstock.models.policy import CallPolicy
 from penstock.models.trouble import Trouble
 
@@ -17,6 +15,8 @@ def network_errors() -> tuple[type[Exception], ...]:
 
 def network_trouble(error: Exception, base: str, policy: CallPolicy) -> Trouble:
     """The trouble of an attempt that the network ended; ``base`` is the endpoint's address."""
+    import ssl
+
     import aiohttp
 
     if isinstance(error, TimeoutError):

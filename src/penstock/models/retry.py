@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import email.utils
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -62,8 +61,10 @@ def retry_after(headers: Mapping[str, str], now: float | None = None) -> float |
     seconds = _number(text)
     if seconds is not None or not text:
         return seconds
+    from email.utils import parsedate_to_datetime  # 10 ms, for the rare endpoint that answers with a date
+
     try:
-        date = email.utils.parsedate_to_datetime(text)
+        date = parsedate_to_datetime(text)
     except ValueError:
         return None
     return max(0.0, date.timestamp() - (time.time() if now is None else now))

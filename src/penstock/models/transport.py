@@ -7,7 +7,6 @@ import weakref
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
-from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]  # documented, missing in typeshed
 
 from penstock.models.limiter import Lane, Pace
 
@@ -64,6 +63,9 @@ class Transport:
         """The proxy for ``url``, None for a direct connection."""
         if not self._proxies:
             return None
+        # 20 ms of http.client and email, for those who have a proxy.
+        from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]  # missing in typeshed
+
         parts = urlsplit(url)
         proxy = self._proxies.get(parts.scheme) or self._proxies.get("all")
         bypass: bool = proxy_bypass_environment(parts.hostname or "", {"no": self._proxies.get("no", "")})
