@@ -35,6 +35,7 @@ def quadruple(x):
 
 @trace
 async def wait_and_double(x):
+    await asyncio.sleep(0)
     return double(x)
 
 
@@ -46,6 +47,7 @@ def count(to):
 @trace
 async def count_async(to):
     for index in range(to):
+        await asyncio.sleep(0)
         yield index
 
 

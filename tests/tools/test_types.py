@@ -53,7 +53,7 @@ def test_a_dynamic_list_describes_its_function():
 
 def test_a_function_may_be_named_by_its_path():
     assert DynamicList("os.path.join").func_path == "os.path.join"
-    with pytest.raises(UsageError, match="There is no function at 'os.path.nowhere'"):
+    with pytest.raises(UsageError, match=r"There is no function at 'os.path.nowhere'"):
         DynamicList("os.path.nowhere")
 
 

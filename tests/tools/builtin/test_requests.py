@@ -142,7 +142,7 @@ def test_completion_sends_its_own_defaults():
 def test_completion_converts_texts_to_numbers():
     values = {"temperature": "0.5", "n": "2", "best_of": "2", "logprobs": "3", "echo": "true", "suffix": "", "stop": []}
     sent = completion_request(AZURE, "say", {"deployment_name": "d", "max_tokens": None, **values}).params
-    assert sent["temperature"] == 0.5
+    assert sent["temperature"] == pytest.approx(0.5)
     assert (sent["n"], sent["best_of"], sent["logprobs"], sent["echo"]) == (2, 2, 3, True)
     assert {"suffix", "stop", "max_tokens"}.isdisjoint(sent)
 

@@ -100,7 +100,7 @@ def test_the_older_form_of_the_answer_is_read_too(service, safety):
 
 
 def test_bad_sensitivities_and_bad_answers_are_told(service, safety):
-    with pytest.raises(ToolError, match="hate_category must be one of disable, .* not 'none'") as caught:
+    with pytest.raises(ToolError, match=r"hate_category must be one of disable, .* not 'none'") as caught:
         ask(lambda: analyze_text(safety, "text", hate_category="none"))
     assert caught.value.code == "AzureContentSafetyInputValueError"
     service.says((200, {"categoriesAnalysis": []}), (401, {"error": {"message": "no such key"}}))
@@ -163,7 +163,7 @@ def test_a_busy_endpoint_is_asked_again_and_a_refusal_is_final(service, monkeypa
 
 
 def test_an_endpoint_of_a_workspace_is_explained():
-    with pytest.raises(ToolError, match="'onlineEndpoint/x' cannot be looked up.*write localConnection/NAME"):
+    with pytest.raises(ToolError, match=r"'onlineEndpoint/x' cannot be looked up.*write localConnection/NAME"):
         ask(lambda: open_model.call("user:\nx\n", endpoint_name="onlineEndpoint/x"))
 
 

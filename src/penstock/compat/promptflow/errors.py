@@ -130,6 +130,11 @@ class WrapsModelError(root.UserErrorException):
         super().__init__(message or said, error=ex, **rest)
 
     @property
+    def code(self) -> str:  # type: ignore[override]  # as in the base class
+        """The class's own name: what an llm node's failure is called too."""
+        return type(self).__name__
+
+    @property
     def error_codes(self) -> list[str]:
         """``UserError``, ``OpenAIError`` and the class of the endpoint's error."""
         inner = getattr(self, "_inner", None)

@@ -53,34 +53,39 @@ def _call(function: Callable[..., Coroutine[Any, Any, Any]], *args: Any, **kwarg
         return run_sync(function(*args, **kwargs))
 
 
+def _ask(function: Callable[..., Coroutine[Any, Any, Any]], *args: Any, **values: Any) -> Any:
+    # Flow code that calls a tool itself wrote what it passes, unless it says otherwise; a flow's node says so always.
+    return _call(function, *args, **{llm.ESCAPED: (), **values})
+
+
 def azure_chat(connection: Connection, prompt: str, deployment_name: str = "", **values: Any) -> Any:
     """``promptflow.tools.aoai.chat``; arguments, results and errors of ``penstock.tools.builtin.llm.chat``."""
-    return _call(llm.chat, connection, prompt, deployment_name=deployment_name, **values)
+    return _ask(llm.chat, connection, prompt, deployment_name=deployment_name, **values)
 
 
 def azure_completion(connection: Connection, prompt: str, deployment_name: str = "", **values: Any) -> Any:
     """``promptflow.tools.aoai.completion``."""
-    return _call(llm.completion, connection, prompt, deployment_name=deployment_name, **values)
+    return _ask(llm.completion, connection, prompt, deployment_name=deployment_name, **values)
 
 
 def openai_chat(connection: Connection, prompt: str, model: str = "", **values: Any) -> Any:
     """``promptflow.tools.openai.chat``."""
-    return _call(llm.chat, connection, prompt, model=model, **values)
+    return _ask(llm.chat, connection, prompt, model=model, **values)
 
 
 def openai_completion(connection: Connection, prompt: str, model: str = "", **values: Any) -> Any:
     """``promptflow.tools.openai.completion``."""
-    return _call(llm.completion, connection, prompt, model=model, **values)
+    return _ask(llm.completion, connection, prompt, model=model, **values)
 
 
 def llm_tool(connection: Connection, prompt: str, **values: Any) -> Any:
     """``promptflow.tools.llm.llm``."""
-    return _call(llm.llm, connection, prompt, **values)
+    return _ask(llm.llm, connection, prompt, **values)
 
 
 def llm_vision(connection: Connection, prompt: str, **values: Any) -> Any:
     """``promptflow.tools.llm_vision.llm_vision``."""
-    return _call(llm.llm_vision, connection, prompt, **values)
+    return _ask(llm.llm_vision, connection, prompt, **values)
 
 
 def embedding(
@@ -181,4 +186,4 @@ class OpenModelLLM(ToolProvider):
     @tool
     def call(self, prompt: str, **values: Any) -> str:
         """See ``penstock.tools.builtin.open_model.call``."""
-        return str(_call(open_model.call, prompt, **values))
+        return str(_ask(open_model.call, prompt, **values))

@@ -26,7 +26,7 @@ from penstock.tools.builtin.session import current
 from penstock.tools.types import PromptTemplate
 
 ESCAPED = "_inputs_to_escape"
-"""Argument that names those of the others which hold data: role markers in them stay text."""
+"""Argument that names those of the others which hold data: role markers in them stay text. Without it, all do."""
 
 Detail = Literal["auto", "low", "high"]
 _DETAILS = ("auto", "low", "high")
@@ -39,7 +39,8 @@ async def chat(connection: Connection, prompt: PromptTemplate, **values: Any) ->
         connection: Whom to ask.
         prompt: The chat template's text.
         values: Parameters of the API (``deployment_name`` or ``model``, ``temperature``, …) and the template's
-            variables; ``_inputs_to_escape`` names those variables whose text may not begin a message.
+            variables; ``_inputs_to_escape`` names those variables whose
+            text may not begin a message (without it: none may).
 
     Returns:
         The answer's text (None where it has none); the whole message, a dict, where ``tools`` or ``functions`` are
@@ -201,9 +202,17 @@ def _messages(
 ) -> list[dict[str, Any]]:
     if detail not in _DETAILS:
         raise ToolError(f"detail must be one of {', '.join(_DETAILS)}, not {detail!r}.", code="ToolValidationError")
-    escaped: Collection[str] = variables.pop(ESCAPED, None) or ()
-    authored = frozenset(variables).difference(escaped)
-    data = [variables[name] for name in escaped if name in variables]
+    authored, data = provenance(variables)
     return render_chat(
         template, variables, authored=authored, data=data, join_lists=join_lists, detail=cast(Detail, detail)
     )
+
+
+def provenance(variables: dict[str, Any]) -> tuple[frozenset[str], list[Any]]:
+    """The names among ``variables`` whose text may begin a message, and the values that stay data wherever they are.
+
+    Takes ``_inputs_to_escape`` out of ``variables``.
+    """
+    given: Collection[str] | None = variables.pop(ESCAPED, None)
+    escaped = frozenset(variables) if given is None else frozenset(given)
+    return frozenset(variables) - escaped, [variables[name] for name in escaped if name in variables]

@@ -15,6 +15,7 @@ from penstock.errors import ToolError
 from penstock.prompts.messages import render_chat
 from penstock.prompts.template import Template
 from penstock.tools.builtin.http import Answer, exchange
+from penstock.tools.builtin.llm import provenance
 from penstock.tools.builtin.session import current
 from penstock.tools.types import PromptTemplate
 
@@ -162,10 +163,9 @@ def _body(
 
 
 def _messages(template: Template, variables: Mapping[str, Any]) -> list[dict[str, Any]]:
-    escaped = variables.get("_inputs_to_escape") or ()
-    values = {name: value for name, value in variables.items() if name != "_inputs_to_escape"}
-    data = [values[name] for name in escaped if name in values]
-    messages = render_chat(template, values, authored=frozenset(values).difference(escaped), data=data)
+    values = dict(variables)
+    authored, data = provenance(values)
+    messages = render_chat(template, values, authored=authored, data=data)
     for message in messages:
         if message["role"] not in {"system", "user", "assistant"}:
             raise ToolError(
