@@ -11,9 +11,16 @@ from typing import Any
 __version__ = "0.1.0"
 
 _PUBLIC: dict[str, str] = {
-    "FlowError": "penstock.api",
-    "FlowFunction": "penstock.api",
-    "load": "penstock.api",
+    "FlowError": "penstock.api.flows",
+    "FlowFunction": "penstock.api.flows",
+    "Budget": "penstock.runs.spec",
+    "details": "penstock.api",
+    "get_run": "penstock.api",
+    "list_runs": "penstock.api",
+    "load": "penstock.api.flows",
+    "metrics": "penstock.api",
+    "run": "penstock.api",
+    "visualize": "penstock.api",
     "log_metric": "penstock.tools.metric",
     "tool": "penstock.tools.tool",
     "trace": "penstock.tools.trace",

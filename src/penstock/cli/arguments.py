@@ -19,7 +19,11 @@ def add_common(parser: argparse.ArgumentParser, *, models: bool = False) -> None
     """``--json``, ``--env-file``, prompt flow's ``--verbose`` and ``--debug``; with ``models`` the offline flags too."""
     parser.add_argument("--json", action="store_true", help="print one machine-readable JSON value")
     parser.add_argument(
-        "--env-file", action="append", default=[], metavar="FILE", help="connections and variables, a line each (repeatable)"
+        "--env-file",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="connections and variables, a line each (repeatable)",
     )
     parser.add_argument("--verbose", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("-d", "--debug", action="store_true", help="show the traceback of an unexpected error")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any, TextIO
 
-from penstock.api import FlowError, FlowFunction
+from penstock.api.flows import FlowError, FlowFunction
 from penstock.cli.output import interactive, plain
 from penstock.engine.streams import AnyStream, is_stream, joined
 from penstock.errors import UsageError

@@ -27,7 +27,9 @@ def register(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--type", choices=["standard", "evaluation", "chat"], default="standard", help="kind of flow")
     parser.add_argument("--entry", metavar="FILE", help="an existing Python file to wrap")
     parser.add_argument("--function", metavar="NAME", help="its function")
-    parser.add_argument("--prompt-template", nargs="+", action="append", metavar="VAR=FILE", help="templates to wire in")
+    parser.add_argument(
+        "--prompt-template", nargs="+", action="append", metavar="VAR=FILE", help="templates to wire in"
+    )
     parser.add_argument("--connection", default="open_ai_connection", help="connection of a chat flow")
     parser.add_argument("--deployment", default="gpt-4o-mini", help="model or deployment of a chat flow")
     parser.add_argument("-y", "--yes", action="store_true", help="write into a folder that is not empty")

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any, TextIO
 
-from penstock.api import FlowFunction
+from penstock.api.flows import FlowFunction
 from penstock.cli.arguments import (
     add_common,
     flat,
@@ -46,16 +46,26 @@ def register(parser: argparse.ArgumentParser) -> None:
     """Add the flags."""
     parser.epilog = EXAMPLES
     parser.add_argument("--flow", required=True, metavar="PATH", help="flow folder or file")
-    parser.add_argument("--inputs", nargs="+", action="append", metavar="K=V", help="flow inputs, or a .json or .jsonl file")
+    parser.add_argument(
+        "--inputs", nargs="+", action="append", metavar="K=V", help="flow inputs, or a .json or .jsonl file"
+    )
     parser.add_argument("--input", metavar="FILE", help=argparse.SUPPRESS)
     parser.add_argument("--node", metavar="NODE", help="run this node only")
     parser.add_argument("--variant", nargs="+", action="append", metavar="'${NODE.VARIANT}'", help="choose variants")
-    parser.add_argument("--connections", nargs="+", action="append", metavar="NODE.KEY=VALUE", help="override connections")
-    parser.add_argument("--overrides", nargs="+", action="append", metavar="K=V", help="override nodes.NODE.inputs.INPUT")
-    parser.add_argument("--environment-variables", nargs="*", action="extend", metavar="K=V", help="variables or .env file")
+    parser.add_argument(
+        "--connections", nargs="+", action="append", metavar="NODE.KEY=VALUE", help="override connections"
+    )
+    parser.add_argument(
+        "--overrides", nargs="+", action="append", metavar="K=V", help="override nodes.NODE.inputs.INPUT"
+    )
+    parser.add_argument(
+        "--environment-variables", nargs="*", action="extend", metavar="K=V", help="variables or .env file"
+    )
     parser.add_argument("--interactive", action="store_true", help="chat with the flow")
     parser.add_argument("--multi-modal", action="store_true", help=argparse.SUPPRESS)
-    parser.add_argument("--init", nargs="+", action="append", metavar="K=V", help="constructor values (class-based flows)")
+    parser.add_argument(
+        "--init", nargs="+", action="append", metavar="K=V", help="constructor values (class-based flows)"
+    )
     parser.add_argument("--collection", help=argparse.SUPPRESS)
     add_common(parser, models=True)
     parser.set_defaults(run=run)
@@ -188,9 +198,8 @@ def _node(function: FlowFunction, arguments: argparse.Namespace, results: TextIO
             return fail(error, as_json=True)
         raise
     if arguments.json:
-        error = run.failure.to_json() if run.failure else None
         document = {
-            "status": run.status.value, "output": run.output, "error": error, "nodes": {run.node: _machine_node(run)}
+            "status": run.status.value, "output": run.output, "error": run.failure.to_json() if run.failure else None, "nodes": {run.node: _machine_node(run)}
         }  # fmt: skip
         results.write(Encoder().encode(document) + "\n")
     elif run.failure is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 from penstock.cli.output import interactive
@@ -14,7 +14,7 @@ _LOG_EVERY = 10.0
 
 
 @contextmanager
-def progress_listener(*, quiet: bool) -> Iterator[Listener | None]:
+def progress_listener(*, quiet: bool) -> Generator[Listener | None]:
     """A listener for ``run_batch`` that shows how far it is on standard error."""
     if quiet:
         yield None
@@ -26,7 +26,7 @@ def progress_listener(*, quiet: bool) -> Iterator[Listener | None]:
 
 
 @contextmanager
-def _bar() -> Iterator[Listener]:
+def _bar() -> Generator[Listener]:
     # Rich takes 50 ms to import, so only those pay for it who look at a bar.
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn

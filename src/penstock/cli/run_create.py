@@ -6,7 +6,7 @@ import argparse
 import dataclasses
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 
@@ -64,7 +64,9 @@ def register(parser: argparse.ArgumentParser, verb: str) -> None:
     limits = parser.add_argument_group("limits")
     limits.add_argument("--concurrency", type=_positive, metavar="N", help="lines in flight at once (32)")
     limits.add_argument("--workers", type=_positive, metavar="N", help="worker processes (one a core)")
-    limits.add_argument("--node-concurrency", type=_positive, default=2, metavar="N", help="nodes of a line at once (2)")
+    limits.add_argument(
+        "--node-concurrency", type=_positive, default=2, metavar="N", help="nodes of a line at once (2)"
+    )
     limits.add_argument("--line-timeout", type=_seconds, metavar="S", help="seconds a line may take (600)")
     limits.add_argument("--batch-timeout", type=_seconds, metavar="S", help="seconds the run may take")
     limits.add_argument("--worker-memory", type=_bytes, metavar="BYTES", help="address space of a worker, as in 4G")
@@ -109,7 +111,9 @@ def build_spec(arguments: argparse.Namespace, settings: Settings) -> RunSpec:
     if flat(arguments.init):
         raise UsageError("--init is for flows whose entry is a class; this one is a graph of nodes.")
     if arguments.source:
-        raise UsageError("--source is not needed: runs of this store are found by name, and `run export` writes folders.")
+        raise UsageError(
+            "--source is not needed: runs of this store are found by name, and `run export` writes folders."
+        )
     changes = pairs(arguments.set_, "--set")
     if arguments.file:
         spec = read_run_file(arguments.file, changes, settings.env)
@@ -175,7 +179,7 @@ def _go(spec: RunSpec, settings: Settings, arguments: argparse.Namespace) -> tup
 
 
 @contextmanager
-def _ctrl_c(stop: StopRule, interrupts: list[int]) -> Iterator[None]:
+def _ctrl_c(stop: StopRule, interrupts: list[int]) -> Generator[None]:
     """The first Ctrl-C ends the run cleanly, the second one at once."""
 
     def handle(number: int, frame: object) -> None:

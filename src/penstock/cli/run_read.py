@@ -15,7 +15,7 @@ from penstock.errors import UsageError
 from penstock.records import Run, Status
 from penstock.settings import read_settings
 from penstock.store.journal import Journal
-from penstock.store.store import open_store
+from penstock.store.store import Archived, open_store
 
 _CELL = 60
 
@@ -51,7 +51,7 @@ def run_named(arguments: argparse.Namespace) -> str:
 
 def list_runs(arguments: argparse.Namespace) -> int:
     """Print runs, newest first."""
-    which = "only" if arguments.archived_only else "include" if arguments.include_archived else "exclude"
+    which: Archived = "only" if arguments.archived_only else "include" if arguments.include_archived else "exclude"
     with open_store(read_settings()) as store:
         runs = store.list_runs(None if arguments.all_results else arguments.max_results, which)
     if arguments.json or arguments.output == "json" or (arguments.output is None and not sys.stdout.isatty()):
@@ -92,7 +92,7 @@ def show_details(arguments: argparse.Namespace) -> int:
             if arguments.json:
                 _json_lines(journal, arguments)
             else:
-                _page(journal, run, arguments)
+                _page(journal, arguments)
     return 0
 
 
@@ -101,9 +101,17 @@ def _json_lines(journal: Journal, arguments: argparse.Namespace) -> None:
     sys.stdout.write("[")
     separator = "\n"
     for line in _selected(journal, arguments, everything=True):
-        sys.stdout.write(separator + json.dumps(line, ensure_ascii=True))
+        sys.stdout.write(separator + strict_json(line))
         separator = ",\n"
     sys.stdout.write("\n]\n")
+
+
+def strict_json(value: Any) -> str:
+    """JSON that every reader takes: NaN and the infinities, which JSON does not have, as the texts of their names."""
+    text = json.dumps(value, ensure_ascii=True)
+    if "NaN" in text or "Infinity" in text:
+        text = json.dumps(json.loads(text, parse_constant=str), ensure_ascii=True)
+    return text
 
 
 def _selected(journal: Journal, arguments: argparse.Namespace, *, everything: bool) -> Iterator[dict[str, Any]]:
@@ -127,7 +135,7 @@ def _selected(journal: Journal, arguments: argparse.Namespace, *, everything: bo
         }
 
 
-def _page(journal: Journal, run: Run, arguments: argparse.Namespace) -> None:
+def _page(journal: Journal, arguments: argparse.Namespace) -> None:
     lines = list(_selected(journal, arguments, everything=False))
     lines.sort(key=lambda line: (line["status"] != Status.FAILED, line["line_number"]))
     inputs = list(dict.fromkeys(name for line in lines for name in line["inputs"] or ()))
@@ -146,7 +154,9 @@ def _page(journal: Journal, run: Run, arguments: argparse.Namespace) -> None:
     table(["line", *(f"inputs.{n}" for n in inputs), *(f"outputs.{n}" for n in outputs), "error"], rows)
     total = len(journal)
     if len(lines) < total:
-        sys.stderr.write(f"{len(lines)} of {total} lines; --all-results shows all, --skip {arguments.skip + len(lines)} the next.\n")
+        sys.stderr.write(
+            f"{len(lines)} of {total} lines; --all-results shows all, --skip {arguments.skip + len(lines)} the next.\n"
+        )
 
 
 def _cell(value: Any) -> str:

@@ -12,7 +12,9 @@ from penstock.records import Run
 def shown(run: Run) -> dict[str, Any]:
     """A run as JSON: prompt flow's keys first, then ours."""
     properties = {
-        key: value for key, value in run.properties.items() if key not in ("notes", "variables") and value not in (None, {}, [])
+        key: value
+        for key, value in run.properties.items()
+        if key not in ("notes", "variables") and value not in (None, {}, [])
     }
     return {
         "name": run.name,
@@ -58,7 +60,8 @@ def summary(run: Run) -> str:
         f'Start time: "{when(run.started)}"',
         f'Duration: "{datetime.timedelta(seconds=duration) if duration is not None else "-"}"',
         f'Output path: "{run.folder}"',
-        f"Lines: {run.completed} completed, {run.failed} failed" + (f", {run.unscored} unscored" if run.unscored else ""),
+        f"Lines: {run.completed} completed, {run.failed} failed"
+        + (f", {run.unscored} unscored" if run.unscored else ""),
     ]
     if run.usage.calls:
         lines.append(f"Model calls: {run.usage.calls}, {run.usage.total_tokens} tokens, {money(run.usage.cost)}")

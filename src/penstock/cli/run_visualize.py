@@ -20,7 +20,9 @@ from penstock.store.store import Store, open_store
 def register(parser: argparse.ArgumentParser, verb: str) -> None:
     """Add the flags."""
     del verb
-    parser.add_argument("names_argument", nargs="*", metavar="NAME", help="runs; the first is what others are compared with")
+    parser.add_argument(
+        "names_argument", nargs="*", metavar="NAME", help="runs; the first is what others are compared with"
+    )
     parser.add_argument("-n", "--names", "--name", metavar="A,B", help="the same, separated by commas")
     parser.add_argument("--html-path", "-o", metavar="FILE", help="where to write the page")
     parser.add_argument("--no-open", action="store_true", help="do not open a browser")

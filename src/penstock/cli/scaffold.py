@@ -193,7 +193,17 @@ def function_flow(source: str, parameters: Mapping[str, str], templates: Mapping
     lines = ["inputs:", *(f"  {name}:\n    type: {kind}" for name, kind in inputs.items())]
     lines += ["outputs:", "  output:", "    type: string", "    reference: ${main.output}", "nodes:"]
     for name, path in templates.items():
-        lines += [f"- name: {name}", "  type: prompt", "  source:", "    type: code", f"    path: {path}", "  inputs: {}"]
+        lines += [
+            f"- name: {name}",
+            "  type: prompt",
+            "  source:",
+            "    type: code",
+            f"    path: {path}",
+            "  inputs: {}",
+        ]
     lines += ["- name: main", "  type: python", "  source:", "    type: code", f"    path: {source}", "  inputs:"]
-    lines += [f"    {name}: ${{{name}.output}}" if name in templates else f"    {name}: ${{inputs.{name}}}" for name in parameters]
+    lines += [
+        f"    {name}: ${{{name}.output}}" if name in templates else f"    {name}: ${{inputs.{name}}}"
+        for name in parameters
+    ]
     return {"flow.dag.yaml": "\n".join(lines) + "\n"}

@@ -36,7 +36,9 @@ def needed(program: Program) -> tuple[set[str], set[str]]:
     nodes: set[str] = set()
     for step in program.steps[program.line_steps :]:
         inputs.update(source.input for source in step.from_inputs)
-        nodes.update(program.steps[source.parent].name for source in step.from_nodes if source.parent < program.line_steps)
+        nodes.update(
+            program.steps[source.parent].name for source in step.from_nodes if source.parent < program.line_steps
+        )
         if step.condition is not None and step.condition.input is not None:
             inputs.add(step.condition.input)
     return inputs, nodes
@@ -63,5 +65,3 @@ async def aggregate(program: Program, columns: Columns, host: Host) -> Aggregati
                 runs.append(run)
     found = tuple(Metric(name, value, columns.lines) for name, value in metrics.items())
     return Aggregation(tuple(runs), found)
-
-

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 from collections.abc import Mapping
 from pathlib import Path
@@ -34,9 +35,13 @@ def bind(flow: Flow, *, connections: Connections, models: Models, folder: Path |
     require(flow)
     folder = folder or Path(flow.source.file).parent
     _modules(flow)
-    ordered = [*order([n for n in flow.nodes if n.scope == "line"]), *order([n for n in flow.nodes if n.scope == "run"])]
+    ordered = [
+        *order([n for n in flow.nodes if n.scope == "line"]),
+        *order([n for n in flow.nodes if n.scope == "run"]),
+    ]
     positions = {node.name: position for position, node in enumerate(ordered)}
-    steps = tuple(_step(flow, node, positions, ordered, folder, connections, models) for node in ordered)
+    base = Context(folder, connections, models, flow.message_format)
+    steps = tuple(_step(flow, node, ordered, base) for node in ordered)
     count = sum(node.scope == "line" for node in ordered)
     return Program(
         flow=flow,
@@ -71,16 +76,9 @@ def _modules(flow: Flow) -> None:
             )
 
 
-def _step(
-    flow: Flow,
-    node: Node,
-    positions: Mapping[str, int],
-    ordered: list[Node],
-    folder: Path,
-    connections: Connections,
-    models: Models,
-) -> Step:
-    context = Context(folder, connections, models, flow.message_format, _origins(flow, node))
+def _step(flow: Flow, node: Node, ordered: list[Node], base: Context) -> Step:
+    positions = {other.name: position for position, other in enumerate(ordered)}
+    context = dataclasses.replace(base, origins=_origins(flow, node))
     literals = {name: value for name, value in node.inputs.items() if not isinstance(value, Reference)}
     references = {name: value for name, value in node.inputs.items() if isinstance(value, Reference)}
     bound = _resolve(flow, node, literals, references, context)
@@ -133,7 +131,7 @@ def _getter(reference: Reference) -> Any:
     if reference.section == "output":
         return getter(reference)
 
-    def refuse(value: Any) -> Any:
+    def refuse(_: Any) -> Any:
         # prompt flow finds this out when the line runs, and a node that is bypassed never gets here.
         raise BadReference(f"{reference}: only '.output' of a node can be referred to.", code="UnsupportedReference")
 

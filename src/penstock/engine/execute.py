@@ -56,18 +56,18 @@ async def execute(
         spent = time.perf_counter() - clock
         return LineResult(number, Status.FAILED, None, None, failure, (), NO_USAGE, started, spent, dict(values))
     line = Line(program, inputs)
-    failure = await _run_nodes(line, host)
     output: dict[str, Any] | None = None
-    if failure is None:
-        output, failure = await _outputs(line, host, streaming)
+    problem = await _run_nodes(line, host)
+    if problem is None:
+        output, problem = await _outputs(line, host, streaming)
     runs = line.records()
     usage = NO_USAGE
     for run in runs:
         if run.usage.calls:
             usage += run.usage
-    status = Status.COMPLETED if failure is None else Status.FAILED
+    status = Status.COMPLETED if problem is None else Status.FAILED
     spent = time.perf_counter() - clock
-    return LineResult(number, status, inputs, output, failure, runs, usage, started, spent)
+    return LineResult(number, status, inputs, output, problem, runs, usage, started, spent)
 
 
 class Line:
@@ -190,7 +190,7 @@ async def call_step(line: Line, step: Step, arguments: dict[str, Any], host: Hos
             value = wrap(await host.invoke(step.bound, arguments, data))
             if key is not None and host.cache is not None:
                 host.cache.put(key, value)
-    except Exception as error:  # noqa: BLE001  user code may raise anything; it becomes a value here
+    except Exception as error:
         failure = failure_of(error, step.name)
     finally:
         CALLS.reset(calls_token)
@@ -279,7 +279,7 @@ async def _outputs(line: Line, host: Host, streaming: bool) -> tuple[dict[str, A
             if is_stream(value) and not streaming:
                 await host.drain(value)
                 value = joined(value)
-        except Exception as error:  # noqa: BLE001  a property or a generator of user code may raise anything
+        except Exception as error:
             node = line.program.steps[plan.parent].name if plan.parent is not None else None
             return None, failure_of(error, node)
         reason = None if is_stream(value) else unserializable(value)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from penstock.errors import ToolError
 from penstock.graph.flow import Flow
 from penstock.models.pool import Models
 from penstock.records import LineResult, NodeRun
+from penstock.tools.builtin.session import Session, using
 from penstock.tools.isolation import Isolation
 
 
@@ -50,6 +52,7 @@ class Inline:
         self._connections = connections
         self._models = models
         self._isolation = Isolation(self.folder, environment)
+        self._session = Session(models, connections)
         self._pool = ThreadPoolExecutor(min(32, 4 * (os.cpu_count() or 1)) + node_concurrency, "penstock-node")
         self._node_concurrency = node_concurrency
         self._program: Program | None = None
@@ -62,7 +65,7 @@ class Inline:
             LoadError: It cannot run.
         """
         if self._program is None:
-            with self._isolation.active():
+            with self._surroundings():
                 self._program = bind(self.flow, connections=self._connections, models=self._models)
         return self._program
 
@@ -72,7 +75,7 @@ class Inline:
         With ``streaming`` generators among the outputs are left to the caller to consume.
         """
         program = self.program
-        with self._isolation.active():
+        with self._surroundings():
             if program.blocking:
                 result: LineResult = drive(execute(program, values, self._thread_host(), streaming=streaming))
                 return result
@@ -84,7 +87,8 @@ class Inline:
         The process's working directory and variables are the caller's: several flows may be running at once.
         """
         program = self.program
-        return await execute(program, values, self._loop_host(), streaming=streaming)
+        with using(self._session):
+            return await execute(program, values, self._loop_host(), streaming=streaming)
 
     def pieces(self, stream: AnyStream) -> Iterator[Any]:
         """Consume a stream that ``call`` left, in the flow's surroundings.
@@ -95,7 +99,7 @@ class Inline:
         source = iter(stream) if hasattr(stream, "__iter__") else _bridge(stream)
         while True:
             try:
-                with self._isolation.active():
+                with self._surroundings():
                     piece = next(source)
             except StopIteration:
                 return
@@ -112,7 +116,7 @@ class Inline:
             {run.node: [run.output] for run in result.nodes},
             1,
         )
-        with self._isolation.active():
+        with self._surroundings():
             return run_sync(aggregate(program, columns, self._loop_host()))
 
     def call_node(self, name: str, values: Mapping[str, Any]) -> NodeRun:
@@ -122,12 +126,17 @@ class Inline:
             UsageError: There is no such node.
             InputError: A value that it needs is not given.
         """
-        with self._isolation.active():
+        with self._surroundings():
             return run_sync(
                 call_node(
                     self.flow, name, values, connections=self._connections, models=self._models, host=self._loop_host()
                 )
             )
+
+    @contextlib.contextmanager
+    def _surroundings(self) -> Generator[None]:
+        with self._isolation.active(), using(self._session):
+            yield
 
     def close(self) -> None:
         """Free threads and connections."""

@@ -36,13 +36,17 @@ def convert_inputs(
         elif plan.has_default:
             value = plan.default
         else:
-            where = "is not provided in input data" if index is None else f"is not provided in line {index} of input data"
+            where = (
+                "is not provided in input data" if index is None else f"is not provided in line {index} of input data"
+            )
             given = ", ".join(map(repr, values)) or "nothing"
             raise InputError(
                 f"The input for flow is incorrect. The value for flow input {name!r} {where}. Given: {given}.",
                 code="InputNotFound",
             )
-        result[name] = value if type(value) is str and plan.type == "string" else _convert(program, plan, value, index, folder)
+        result[name] = (
+            value if type(value) is str and plan.type == "string" else _convert(program, plan, value, index, folder)
+        )
     return result
 
 
@@ -66,7 +70,8 @@ def _convert(program: Program, plan: Any, value: Any, index: int | None, folder:
         ) from error
     except PenstockError as error:
         raise InputError(
-            f"The value for flow input {plan.name!r}{place} cannot be loaded as {kind}: {error.message}", code=error.code
+            f"The value for flow input {plan.name!r}{place} cannot be loaded as {kind}: {error.message}",
+            code=error.code,
         ) from error
     except (ValueError, TypeError) as error:
         raise InputError(

@@ -27,7 +27,9 @@ class Encoder:
     def __init__(self, image: SaveImage | None = None) -> None:
         self._image = image or str
         # check_circular costs a set lookup a container; a cycle ends in RecursionError, which is handled below.
-        self._fast = json.JSONEncoder(default=self._default, ensure_ascii=False, check_circular=False, separators=(",", ":"))
+        self._fast = json.JSONEncoder(
+            default=self._default, ensure_ascii=False, check_circular=False, separators=(",", ":")
+        )
 
     def encode(self, value: Any) -> str:
         """``value`` as JSON text; what JSON cannot say is said as its ``repr``."""
@@ -50,7 +52,9 @@ class Encoder:
             return str(value)
         if depth > 100:
             return "…"
-        if isinstance(value, Mapping) and not isinstance(value, Connection):
+        if isinstance(value, Connection):
+            return self._default(value)
+        if isinstance(value, Mapping):
             return {_key(key): self.plain(item, depth + 1) for key, item in value.items()}
         if isinstance(value, (list, tuple, set, frozenset)):
             return [self.plain(item, depth + 1) for item in value]
@@ -86,7 +90,7 @@ def _number(value: Any) -> Any:
         return item()
     try:
         text = repr(value)
-    except Exception as error:  # noqa: BLE001  a repr of user code may raise anything, and the record must still be written
+    except Exception as error:
         text = f"<{type(value).__name__} whose repr fails: {type(error).__name__}>"
     return text if len(text) <= 10_000 else text[:10_000] + "…"
 
@@ -119,5 +123,3 @@ def _image_only(value: Any) -> Any:
     if isinstance(value, Image):
         return str(value)
     raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
-
-

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from penstock.connections.resolve import Connections
@@ -85,7 +86,8 @@ def _value(flow: Flow, node: Node, parameter: str, reference: Reference, values:
         return _parsed(values[exact])
     if whole in values:
         read = getter(reference)
-        value = load_images(_parsed(values[whole]), folder=None, message_format=flow.message_format)
+        folder = Path(flow.source.file).parent
+        value = load_images(_parsed(values[whole]), folder=folder, message_format=flow.message_format)
         return value if read is None else read(value)
     if parameter in values:
         return _parsed(values[parameter])

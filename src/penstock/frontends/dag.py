@@ -91,7 +91,9 @@ def load(
     """
     data = document.value
     if not isinstance(data, Mapping):
-        raise LoadError(f"{document.place()}: a flow file must be a map, not {type(data).__name__}.", code="InvalidFlow")
+        raise LoadError(
+            f"{document.place()}: a flow file must be a map, not {type(data).__name__}.", code="InvalidFlow"
+        )
     read = _Reader(document)
     read.unknown(data, _TOP, "The flow")
     file = Path(document.file)
@@ -226,7 +228,11 @@ def _node(read: _Reader, name: str, spec: Mapping[Any, Any], path: tuple[str | i
         read.error("MissingType", f"{what} has no type.", *path, hint=f"Types are {', '.join(NODE_TYPES)}.")
     elif kind not in NODE_TYPES:
         read.error(
-            "InvalidType", f"{what} has the unknown type {kind!r}.", *path, "type", hint=f"Types are {', '.join(NODE_TYPES)}."
+            "InvalidType",
+            f"{what} has the unknown type {kind!r}.",
+            *path,
+            "type",
+            hint=f"Types are {', '.join(NODE_TYPES)}.",
         )
     inputs = read.mapping(spec.get("inputs"), f"inputs of node {name!r}", *path, "inputs")
     return Node(
@@ -315,7 +321,9 @@ def _check_choices(document: Document, choices: tuple[tuple[str, str], ...], set
     for node, variant in choices:
         if node not in sets:
             known = ", ".join(sets) or "none"
-            raise LoadError(f"{document.file}: node {node!r} has no variants; those that have: {known}.", code="InvalidFlow")
+            raise LoadError(
+                f"{document.file}: node {node!r} has no variants; those that have: {known}.", code="InvalidFlow"
+            )
         if variant not in sets[node].variants:
             known = ", ".join(sets[node].variants)
             raise LoadError(
@@ -330,7 +338,9 @@ def _override(document: Document, flow: Flow, connections: Mapping[str, Mapping[
         position = next((i for i, node in enumerate(nodes) if node.name == name), None)
         if position is None:
             known = ", ".join(node.name for node in nodes)
-            raise LoadError(f"{document.file}: there is no node {name!r} to override; nodes are: {known}.", code="InvalidFlow")
+            raise LoadError(
+                f"{document.file}: there is no node {name!r} to override; nodes are: {known}.", code="InvalidFlow"
+            )
         node = nodes[position]
         if node.call.type == "llm":
             odd = [key for key in changes if key not in _CONNECTION_KEYS]

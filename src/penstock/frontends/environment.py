@@ -1,4 +1,4 @@
-"""environment_variables of a flow: values as text, ``${connection.key}`` looked up, names that would change the process refused."""
+"""environment_variables of a flow: values as text, ``${connection.key}`` looked up, dangerous names refused."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _REFERENCE = re.compile(r"^\$\{([^.]+)\.([^.]+)\}$")
 # Variables that make an interpreter or a loader run other code than the flow's own.
 _REFUSED = re.compile(r"^(LD_|DYLD_|PYTHON)|^(PATH|BROWSER|PF_USE_SANDBOX_FOR_JINJA)$")
 
-Lookup = Callable[[str], Mapping[str, Any]]
+Lookup = Callable[[str], Any]
 
 
 def environment(
@@ -30,7 +30,9 @@ def environment(
     notes: list[str] = []
     for name, value in {**declared, **overrides}.items():
         if _REFUSED.search(str(name)):
-            notes.append(f"environment variable {name!r} is left out: it would change the process itself, not the flow.")
+            notes.append(
+                f"environment variable {name!r} is left out: it would change the process itself, not the flow."
+            )
             continue
         try:
             result[str(name)] = _value(as_text(value), connection)

@@ -54,7 +54,9 @@ def load(
     """
     path = find(source)
     if path.suffix == ".prompty":
-        raise LoadError(f"{path}: .prompty files cannot be run yet; flow.dag.yaml folders can.", code="UnsupportedFormat")
+        raise LoadError(
+            f"{path}: .prompty files cannot be run yet; flow.dag.yaml folders can.", code="UnsupportedFormat"
+        )
     document = read(path)
     if is_flex(document):
         place = document.place("entry")

@@ -143,9 +143,13 @@ def _python(flow: Flow, node: Node, path: Path) -> Iterable[Diagnostic]:
     try:
         tree = ast.parse(path.read_bytes(), str(path))
     except (SyntaxError, ValueError) as error:
-        yield Diagnostic("error", "PythonLoadError", f"Not valid Python: {error}.", str(path), getattr(error, "lineno", 1))
+        yield Diagnostic(
+            "error", "PythonLoadError", f"Not valid Python: {error}.", str(path), getattr(error, "lineno", 1)
+        )
         return
-    marked = [item for item in ast.walk(tree) if isinstance(item, (ast.FunctionDef, ast.AsyncFunctionDef)) and _is_tool(item)]
+    marked = [
+        item for item in ast.walk(tree) if isinstance(item, (ast.FunctionDef, ast.AsyncFunctionDef)) and _is_tool(item)
+    ]
     if not marked:
         yield Diagnostic("error", "NoToolDefined", "No function here is marked with @tool.", str(path), 1)
         return

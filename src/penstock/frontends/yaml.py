@@ -1,7 +1,7 @@
 """YAML 1.2 as prompt flow reads it, with the line number of every key and item.
 
-``yes``, ``no``, ``on`` and ``off`` are words, ``0o17`` is octal, a key that stands twice is an error, an empty document is ``{}``.
-No tags are honoured; aliases are, up to a size that no honest file reaches.
+``yes``, ``no``, ``on`` and ``off`` are words, ``0o17`` is octal, a key that stands twice is an error, an empty document is
+``{}``. No tags are honoured; aliases are, up to a size that no honest file reaches.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ KeyPath = tuple["str | int", ...]
 class _Loader(_Base):  # type: ignore[misc]  # the base is chosen at run time
     """Resolves plain scalars by the YAML 1.2 core schema."""
 
-    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012  PyYAML's own interface
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # ruff: ignore[mutable-class-default]  PyYAML's own interface
 
 
 _Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), "tTfF")
@@ -82,14 +82,18 @@ def read(path: Path) -> Document:
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise LoadError(f"{path}: byte {error.start} is no UTF-8; save the file as UTF-8.", code="YamlParseError") from error
+        raise LoadError(
+            f"{path}: byte {error.start} is no UTF-8; save the file as UTF-8.", code="YamlParseError"
+        ) from error
     return parse(text, str(path))
 
 
 def parse(text: str, file: str = "<text>") -> Document:
     """Parse ``text``; ``file`` is only for messages."""
     if len(text) > _MAX_BYTES:
-        raise LoadError(f"{file}: a flow file of more than {_MAX_BYTES:,} characters is refused.", code="YamlParseError")
+        raise LoadError(
+            f"{file}: a flow file of more than {_MAX_BYTES:,} characters is refused.", code="YamlParseError"
+        )
     try:
         root = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:

@@ -24,7 +24,9 @@ def override_inputs(flow: Flow, changes: Mapping[str, Any]) -> Flow:
         match key.split(".", 3):
             case ["nodes", name, "inputs", parameter]:
                 if name not in nodes:
-                    raise LoadError(f"There is no node {name!r} to override. {nearest(name, nodes)}", code="InvalidFlow")
+                    raise LoadError(
+                        f"There is no node {name!r} to override. {nearest(name, nodes)}", code="InvalidFlow"
+                    )
                 inputs = {**nodes[name].inputs, parameter: parse(value) or value}
                 nodes[name] = dataclasses.replace(nodes[name], inputs=inputs)
             case _:

@@ -76,10 +76,8 @@ def getter(reference: Reference) -> Callable[[Any], Any] | None:
     def read(value: Any) -> Any:
         for kind, token in reference.steps:
             try:
-                if kind != "word" or isinstance(value, dict):
-                    value = value[token]
-                else:
-                    value = getattr(value, str(token))
+                inside = kind != "word" or isinstance(value, dict)
+                value = value[token] if inside else getattr(value, str(token))
             except (KeyError, IndexError, AttributeError) as error:
                 raise BadReference(
                     f"{reference} asks for {token!r}, which the output of node {reference.name!r} does not have"

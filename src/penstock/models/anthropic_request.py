@@ -179,11 +179,9 @@ def _block(part: Any) -> dict[str, Any]:
     given = part.get("image_url")
     url = given.get("url", "") if isinstance(given, Mapping) else str(given)
     inline = _DATA_URL.fullmatch(url)
-    if inline:
-        source = {"type": "base64", "media_type": inline["type"], "data": inline["data"]}
-    else:
-        source = {"type": "url", "url": url}
-    return {"type": "image", "source": source}
+    if inline is None:
+        return {"type": "image", "source": {"type": "url", "url": url}}
+    return {"type": "image", "source": {"type": "base64", "media_type": inline["type"], "data": inline["data"]}}
 
 
 def _plain(blocks: list[dict[str, Any]], joint: str = "\n") -> str | list[dict[str, Any]]:

@@ -144,8 +144,10 @@ def _request(target: _Target, deadline: float, max_bytes: int) -> tuple[str | No
     default = 443 if target.scheme == "https" else 80
     name = f"[{target.host}]" if ":" in target.host else target.host
     connection = http.client.HTTPConnection(name, target.port)
+    plain: socket.socket | None = None
     try:
-        connection.sock = _connect(target, deadline)
+        plain = _connect(target, deadline)
+        connection.sock = _DeadlineSocket(plain, deadline)
         connection.putrequest("GET", target.path, skip_host=True, skip_accept_encoding=True)
         connection.putheader("Host", name if target.port == default else f"{name}:{target.port}")
         connection.putheader("Accept", "image/*,*/*;q=0.5")
@@ -163,7 +165,8 @@ def _request(target: _Target, deadline: float, max_bytes: int) -> tuple[str | No
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise FetchRefused(f"{type(error).__name__}: {error}") from None
     finally:
-        connection.close()
+        if plain is not None:
+            plain.close()
 
 
 def _read(response: HTTPResponse, max_bytes: int) -> bytes:
@@ -177,7 +180,7 @@ def _read(response: HTTPResponse, max_bytes: int) -> bytes:
     return body
 
 
-def _connect(target: _Target, deadline: float) -> Any:
+def _connect(target: _Target, deadline: float) -> socket.socket:
     plain = socket.socket(target.family, socket.SOCK_STREAM)
     try:
         plain.settimeout(_left(deadline))
@@ -189,7 +192,7 @@ def _connect(target: _Target, deadline: float) -> Any:
     except BaseException:
         plain.close()
         raise
-    return _DeadlineSocket(plain, deadline)
+    return plain
 
 
 def _left(deadline: float) -> float:
@@ -214,7 +217,7 @@ class _DeadlineSocket:
         return io.BufferedReader(_DeadlineReader(self._socket, self._deadline))
 
     def close(self) -> None:
-        self._socket.close()
+        """Nothing yet: http.client closes as soon as it has the headers, while the body is still to be read."""
 
 
 class _DeadlineReader(io.RawIOBase):

@@ -332,7 +332,9 @@ def _from_path(text: str, folder: Path, rules: ImageRules, mime_type: str | None
         with path.open("rb") as file:
             content = file.read(rules.max_bytes + 1)
     except (OSError, RuntimeError, ValueError) as error:
-        raise _invalid(f"The image file {_shorten(text)} cannot be read: {error}") from error
+        raise _invalid(
+            f"The image file {_shorten(text)} cannot be read: {getattr(error, 'strerror', None) or type(error).__name__}"
+        ) from error
     if len(content) > rules.max_bytes:
         raise _too_large(f"The image file {_shorten(text)}", rules)
     return Image(content, mime_type)

@@ -21,8 +21,9 @@ _REACH = 400  # characters looked at to find them
 _DEPTH = 64
 
 _WORDS = r"(system|user|assistant|function|tool_call_id|tool_calls|tool|name|content)"
-# In an author's value: a word that could be part of a marker, also together with the template's text around the value.
-_IN_VALUE = re.compile(rf"(?i){_WORDS}(?=\s*+(?::[^\S\n]*(?:\n|\Z)|\Z))")
+# In an author's value: what follows a word that could be part of a marker, also one that the template's text completes.
+_MARKS = re.compile(r"\s*+(?::[^\S\n]*(?:\n|\Z)|\Z)")
+_IN_VALUE = re.compile(rf"(?i){_WORDS}(?=\s*+(:?))")
 # In data: white space may have been changed on the way, so any word before a colon or at the end.
 _IN_DATA = re.compile(rf"(?i){_WORDS}\s*+(:|\Z)")
 _IGNORED = re.compile(r"[\s#]+")
@@ -30,17 +31,21 @@ _IGNORED = re.compile(r"[\s#]+")
 
 @dataclass(frozen=True, slots=True)
 class _Marker:
-    word: str
+    word: str  # empty where the data starts with a colon that may end any word
+    colon: bool
     before: str
     after: str
 
 
 @dataclass(frozen=True, slots=True)
 class _Place:
+    """A word in an author's value; ``marks`` says whether it could be part of a marker."""
+
     marker: _Marker
     text: int
     start: int
     end: int
+    marks: bool
 
 
 def mark_values(values: Iterable[Any], data: Iterable[Any], *, where: str) -> list[Any]:
@@ -58,8 +63,8 @@ def mark_values(values: Iterable[Any], data: Iterable[Any], *, where: str) -> li
     texts = [text for value in values for text in _leaves(value) if type(text) is not PromptText]
     places = [place for index, text in enumerate(texts) for place in _places(index, text)]
     spans: dict[int, list[Span]] = defaultdict(list)
-    if places:
-        for place in _of_data(places, _markers_of(data), where):
+    if any(place.marks for place in places):
+        for place in _of_data(places, _markers_of(data), texts, where):
             word = Data(texts[place.text][place.start : place.end])
             spans[place.text].append((place.start, place.end, word))
     numbered = iter(range(len(texts)))
@@ -95,8 +100,9 @@ def _leaves(value: Any, depth: int = 0) -> Iterator[str]:
 
 def _places(index: int, text: str) -> Iterator[_Place]:
     for found in _IN_VALUE.finditer(text):
-        if _starts_line(text, found.start()):
-            yield _Place(_marker(text, *found.span(1)), index, *found.span(1))
+        start, end = found.span(1)
+        marks = _MARKS.match(text, end) is not None and _starts_line(text, start)
+        yield _Place(_marker(text, start, end, colon=bool(found[2])), index, start, end, marks)
 
 
 def _starts_line(text: str, at: int) -> bool:
@@ -120,47 +126,85 @@ def _markers_of(data: Iterable[Any]) -> list[_Marker]:
             if text.lstrip().startswith(":"):  # may end a word that stands before it
                 after = _IGNORED.sub("", text[:_REACH]).casefold().removeprefix(":")[:WINDOW]
                 lone_colon = lone_colon or not after
-                found += [_Marker("", "", after)] if after else []
+                found += [_Marker("", True, "", after)] if after else []
             for match in _IN_DATA.finditer(text):
-                marker = _marker(text, *match.span(1))
+                marker = _marker(text, *match.span(1), colon=bool(match[2]))
                 # A value that is just "user" is a role for the author to use, as in a chat history's items.
                 is_bare = not match[2] and not marker.before and "\n" not in text and "#" not in text
                 (bare if is_bare else found).append(marker)
     return found + bare if lone_colon else found
 
 
-def _marker(text: str, start: int, end: int) -> _Marker:
+def _marker(text: str, start: int, end: int, *, colon: bool) -> _Marker:
     before = _IGNORED.sub("", text[max(0, start - _REACH) : start]).casefold()[-WINDOW:]
     after = _IGNORED.sub("", text[end : end + _REACH]).casefold().removeprefix(":")[:WINDOW]
-    return _Marker(text[start:end].casefold(), before, after)
+    return _Marker(text[start:end].casefold(), colon, before, after)
 
 
-def _of_data(places: list[_Place], markers: list[_Marker], where: str) -> list[_Place]:
-    """The places whose marker came out of the data: each needs one marker of the data for itself."""
-    by_word: dict[str, list[int]] = defaultdict(list)
-    for index, place in enumerate(places):
-        by_word[place.marker.word].append(index)
+def _of_data(places: list[_Place], markers: list[_Marker], texts: list[str], where: str) -> list[_Place]:
+    """The places whose marker came out of the data.
+
+    Every place that looks like a marker of the data needs one for itself: if there are more such places than markers,
+    the author wrote one of them.
+    """
+    index = _Index(places)
     explained_by: dict[int, list[int]] = defaultdict(list)
-    for index, marker in enumerate(markers):
-        candidates = by_word.get(marker.word, []) if marker.word else range(len(places))
-        if candidates and not marker.before and not marker.after:
-            raise _ambiguous(marker.word, where)
-        matching = [at for at in candidates if _same(marker, places[at].marker)]
-        for at in matching or [at for at in candidates if _half_same(marker, places[at].marker)]:
-            explained_by[at].append(index)
-    if not _all_explained(explained_by):
-        raise _ambiguous(places[next(iter(explained_by))].marker.word, where)
-    return [places[at] for at in sorted(explained_by)]
+    for number, marker in enumerate(markers):
+        matching = [at for at in index.near(marker) if _same(marker, places[at].marker)]
+        if not marker.before and not marker.after:
+            if any(places[at].marks for at in matching):
+                raise _ambiguous(marker.word, where)
+            continue
+        if not marker.word and matching and _count(texts, ":" + marker.after) > 1:
+            raise _ambiguous(places[matching[0]].marker.word, where)
+        for at in matching or [at for at in index.half_near(marker) if _half_same(marker, places[at].marker)]:
+            explained_by[at].append(number)
+    found = [places[at] for at in sorted(explained_by) if places[at].marks]
+    if found and not _all_explained(explained_by):
+        raise _ambiguous(found[0].marker.word, where)
+    return found
+
+
+def _count(texts: list[str], wanted: str) -> int:
+    overlapping = re.compile(f"(?={re.escape(wanted)})")
+    return sum(len(overlapping.findall(_IGNORED.sub("", text).casefold())) for text in texts)
+
+
+class _Index:
+    """Places by their word and the nearest characters: long texts hold thousands of either."""
+
+    def __init__(self, places: list[_Place]) -> None:
+        self._all: dict[str, list[int]] = defaultdict(list)
+        self._before: dict[tuple[str, str], list[int]] = defaultdict(list)
+        self._after: dict[tuple[str, str], list[int]] = defaultdict(list)
+        for at, place in enumerate(places):
+            # A colon alone may end a word that marks; it stands for no other word.
+            for word in (place.marker.word, "") if place.marks else (place.marker.word,):
+                self._all[word].append(at)
+                self._before[word, place.marker.before[-ONE_SIDED:]].append(at)
+                self._after[word, place.marker.after[:ONE_SIDED]].append(at)
+
+    def near(self, marker: _Marker) -> list[int]:
+        if len(marker.before) >= ONE_SIDED:
+            return self._before[marker.word, marker.before[-ONE_SIDED:]]
+        if len(marker.after) >= ONE_SIDED:
+            return self._after[marker.word, marker.after[:ONE_SIDED]]
+        return self._all[marker.word]
+
+    def half_near(self, marker: _Marker) -> list[int]:
+        before = self._before[marker.word, marker.before[-ONE_SIDED:]]
+        return sorted({*before, *self._after[marker.word, marker.after[:ONE_SIDED]]})
 
 
 def _same(data: _Marker, value: _Marker) -> bool:
-    return value.before.endswith(data.before) and value.after.startswith(data.after)
+    sides = value.before.endswith(data.before) and value.after.startswith(data.after)
+    return sides and (value.colon or not data.colon)
 
 
 def _half_same(data: _Marker, value: _Marker) -> bool:
     before = len(data.before) >= ONE_SIDED and value.before.endswith(data.before)
     after = len(data.after) >= ONE_SIDED and value.after.startswith(data.after)
-    return before or after
+    return (before or after) and (value.colon or not data.colon)
 
 
 def _all_explained(explained_by: dict[int, list[int]]) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from penstock.prompts.text import Data, PromptText
 
 HOLE = "\ue000"  # data: no letter, no space, no punctuation, so part of no marker
-BLANK = "\u205f"  # blank data with a line break: white space that ends no line
+BLANK = "\u205f"  # blank data that is more than spaces: white space that ends no line
 _RESERVED = re.compile(f"[{HOLE}{BLANK}]")
 
 
@@ -84,10 +84,6 @@ def _authors(text: str) -> Iterator[str]:
 
 
 def _opaque(data: str) -> str:
-    if not data:
-        return ""
     if not data.isspace():
-        return HOLE
-    if "\n" in data or BLANK in data:
-        return BLANK
-    return "".join(data)  # as a plain string
+        return HOLE if data else ""
+    return BLANK if data.strip(" ") else " " * len(data)

@@ -48,7 +48,9 @@ class WorkerProcess:
             # Ctrl-C is for the parent, which ends its workers in its own way.
             start_new_session=True,
         )  # fmt: skip
-        assert self.process.stdin and self.process.stdout and self.process.stderr
+        assert self.process.stdin
+        assert self.process.stdout
+        assert self.process.stderr
         self.stdin = self.process.stdin.fileno()
         self.stdout = self.process.stdout.fileno()
         self.stderr = self.process.stderr.fileno()

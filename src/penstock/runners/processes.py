@@ -202,7 +202,9 @@ class ProcessSession:
         self._again.extendleft(line for line in reversed(worker.assigned.values()) if line.index not in running)
         for line in lost:
             if worker.quarantine:
-                self._fail(line, "ProcessCrashError", f"Line {line.index}: its worker process died ({reason}), twice.", 2)
+                self._fail(
+                    line, "ProcessCrashError", f"Line {line.index}: its worker process died ({reason}), twice.", 2
+                )
             else:
                 self._suspects.append(line)
         worker.assigned.clear()
@@ -273,15 +275,19 @@ class ProcessSession:
             self._turn()
         worker = next(worker for worker in self._workers if worker.ready)
         worker.send(frames.AGGREGATE, body)
-        while self._aggregated is None:
-            self._turn()
-            if worker not in self._workers:
-                raise PenstockError("The worker process died while it ran the aggregation.", code="ProcessCrashError")
-        data = json.loads(self._aggregated)
+        data = json.loads(self._wait_for_aggregation(worker))
         return Aggregation(
             tuple(NodeRun.from_json(node) for node in data["nodes"]),
             tuple(Metric.from_json(metric) for metric in data["metrics"]),
         )
+
+    def _wait_for_aggregation(self, worker: WorkerProcess) -> bytes:
+        while True:
+            self._turn()
+            if self._aggregated is not None:
+                return self._aggregated
+            if worker not in self._workers:
+                raise PenstockError("The worker process died while it ran the aggregation.", code="ProcessCrashError")
 
     def close(self) -> None:
         """End the workers."""

@@ -27,6 +27,7 @@ from penstock.records import LineResult, Status
 from penstock.runners import frames
 from penstock.runners.job import Job
 from penstock.settings import Settings
+from penstock.tools.builtin.session import Session, adopt
 
 _STATUS = list(Status)
 _EXTENSIONS = {"image/jpeg": ".jpg", "image/*": ".bin"}
@@ -41,13 +42,12 @@ class Workbench:
 
     def __init__(self, job: Job, pool: ThreadPoolExecutor) -> None:
         self.job = job
-        settings = Settings(
-            home=Path(job.settings["home"]), env=dict(os.environ), file=job.settings.get("file", {})
-        )
+        settings = Settings(home=Path(job.settings["home"]), env=dict(os.environ), file=job.settings.get("file", {}))
         offline = OfflineSpec.from_json(job.offline) if job.offline else None
         connections = Connections.from_export(dict(job.connections))
         secrets = [value for name in job.connections for value in connections.get(name).secrets.values()]
         self.models = Models(settings, offline, secrets=secrets, workers=job.workers)
+        adopt(Session(self.models, connections))
         flow = override_inputs(load(job.flow, variants=job.variants, connections=job.overrides), job.inputs)
         self.program = bind(flow, connections=connections, models=self.models)
         cache = NodeCache(Path(job.cache)) if job.cache else None

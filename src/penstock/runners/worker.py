@@ -183,9 +183,13 @@ class Worker:
     def _timed_out(self, index: int) -> LineResult:
         assert self._timeout is not None
         seconds = f"{self._timeout:g}"
-        failure = Failure("LineExecutionTimeoutError", f"Line {index} execution timeout for exceeding {seconds} seconds")
+        failure = Failure(
+            "LineExecutionTimeoutError", f"Line {index} execution timeout for exceeding {seconds} seconds"
+        )
         now = time.time()
-        return LineResult(index, Status.FAILED, None, None, failure, (), started=now - self._timeout, duration=self._timeout)
+        return LineResult(
+            index, Status.FAILED, None, None, failure, (), started=now - self._timeout, duration=self._timeout
+        )
 
 
 def main() -> None:

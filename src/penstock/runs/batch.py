@@ -94,8 +94,10 @@ def run_batch(
         session = (runner or ProcessRunner(worker_count(spec, settings))).open(job)
         stack.callback(session.close)
         store = store or _open_store(settings, stack)
-        run = dataclasses.replace(_record(spec, name, now), display_name=display_name(spec.display_name, spec, name, now))
-        batch = _Batch(spec, flow, store, session, opened, notes, listener)
+        run = dataclasses.replace(
+            _record(spec, name, now), display_name=display_name(spec.display_name, spec, name, now)
+        )
+        batch = _Batch(spec, flow, store, session, datasets=opened, notes=notes, listener=listener)
         batch.stop = stop or StopRule(spec.budget, spec.batch_timeout or settings.batch_timeout)
         return batch.go(run, source)
 
@@ -134,6 +136,7 @@ class _Batch:
         flow: Flow,
         store: Store,
         session: Session,
+        *,
         datasets: Mapping[str, Dataset],
         notes: list[str],
         listener: Listener | None,
@@ -181,7 +184,9 @@ class _Batch:
         taken = take_snapshot([(Path(self.flow.source.file).parent, ".")], Path(run.folder) / "snapshot")
         self.notes.extend(taken.notes)
         if source is not None and source.properties.get("snapshot") not in (None, taken.hash):
-            self.notes.append(f"The flow's files have changed since run {source.name!r}, whose completed lines are kept.")
+            self.notes.append(
+                f"The flow's files have changed since run {source.name!r}, whose completed lines are kept."
+            )
         return self.store.save_run(dataclasses.replace(run, properties={**run.properties, "snapshot": taken.hash}))
 
     def _take_over(self, run: Run, source: Run | None, journal: Journal) -> int:

@@ -46,7 +46,9 @@ def read_run_file(path: str | Path, changes: Mapping[str, str], env: Mapping[str
         if key not in _KNOWN
     ] + [f"{document.place(key)}: {key!r} is for the cloud and has no effect here." for key in _CLOUD if data.get(key)]
     if data.get("init"):
-        raise UsageError(f"{document.place('init')}: init is for flows whose entry is a class; this one is a graph of nodes.")
+        raise UsageError(
+            f"{document.place('init')}: init is for flows whose entry is a class; this one is a graph of nodes."
+        )
     return RunSpec(
         flow=_path(document, data, "flow", folder),
         data={"data": _path(document, data, "data", folder)} if data.get("data") else {},
@@ -58,7 +60,9 @@ def read_run_file(path: str | Path, changes: Mapping[str, str], env: Mapping[str
         name=_text(data, "name"),
         display_name=_text(data, "display_name"),
         description=_text(data, "description"),
-        tags={str(key): None if value is None else str(value) for key, value in _mapping(document, data, "tags").items()},
+        tags={
+            str(key): None if value is None else str(value) for key, value in _mapping(document, data, "tags").items()
+        },
         properties={**_mapping(document, data, "properties"), **({"file_notes": notes} if notes else {})},
         resume_from=_text(data, "resume_from"),
     )
@@ -85,7 +89,9 @@ def _path(document: Document, data: Mapping[str, Any], key: str, folder: Path) -
     if not isinstance(value, str):
         raise UsageError(f"{document.place(key)}: {key} must be a path, not {value!r}.")
     if value.startswith("azureml:"):
-        raise UsageError(f"{document.place(key)}: {value} is in a cloud workspace; download it and name the local path.")
+        raise UsageError(
+            f"{document.place(key)}: {value} is in a cloud workspace; download it and name the local path."
+        )
     return str((folder / value).absolute()) if "://" not in value else value
 
 

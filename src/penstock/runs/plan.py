@@ -16,7 +16,6 @@ from penstock.frontends.load import find, load
 from penstock.graph.check import require
 from penstock.graph.flow import Flow
 from penstock.graph.override import override_inputs
-from penstock.graph.reference import Reference
 from penstock.runners.job import Job
 from penstock.runs.spec import RunSpec
 from penstock.settings import Settings
@@ -46,7 +45,9 @@ def plan_flow(spec: RunSpec, stack: ExitStack) -> Flow:
     return flow
 
 
-def plan_job(spec: RunSpec, settings: Settings, flow: Flow, connections: Connections, files: Path) -> tuple[Job, list[str]]:
+def plan_job(
+    spec: RunSpec, settings: Settings, flow: Flow, connections: Connections, files: Path
+) -> tuple[Job, list[str]]:
     """What the workers are told, and notes for the reader of the run.
 
     Raises:
@@ -95,7 +96,7 @@ def _connection_names(spec: RunSpec, flow: Flow, connections: Connections) -> li
     flow = override_inputs(flow, spec.overrides)
     names = {node.call.connection for node in flow.nodes if node.call.connection}
     for node in flow.nodes:
-        names.update(value for value in node.inputs.values() if isinstance(value, str) and not isinstance(value, Reference))
+        names.update(value for value in node.inputs.values() if isinstance(value, str))
     for value in (*flow.environment_variables.values(), *spec.environment_variables.values()):
         text = as_text(value)
         if text.startswith("${"):

@@ -12,7 +12,6 @@ from penstock.runs.spec import RunSpec
 from penstock.store.journal import Journal
 
 
-
 def kept(spec: RunSpec) -> dict[str, Any]:
     """What a resumed run needs to know of ``spec`` beyond the run's own fields; names of variables, not their values."""
     return {

@@ -20,7 +20,9 @@ def open_data(paths: Mapping[str, str]) -> dict[str, Dataset]:
     return {name: Dataset.open(path) for name, path in paths.items()}
 
 
-def open_sources(datasets: Mapping[str, Dataset], runs: tuple[str, ...], wanted: frozenset[str], store: Store) -> list[Source]:
+def open_sources(
+    datasets: Mapping[str, Dataset], runs: tuple[str, ...], wanted: frozenset[str], store: Store
+) -> list[Source]:
     """Every source of a run: its data, the outputs of the runs it refers to, and those runs' inputs where ``wanted``.
 
     Raises:
@@ -39,7 +41,7 @@ def open_sources(datasets: Mapping[str, Dataset], runs: tuple[str, ...], wanted:
                 f" --resume-from {name}.",
                 code="InvalidRunStatusError",
             )
-        for prefix in (["run", f"runs.{name}"] if position == 0 else [f"runs.{name}"]):
+        for prefix in ["run", f"runs.{name}"] if position == 0 else [f"runs.{name}"]:
             if prefix == "run" or any(source.startswith(prefix) for source in wanted):
                 found.append(outputs_source(f"{prefix}.outputs", store.view_journal(name), run=name))
             if f"{prefix}.inputs" in wanted:

@@ -16,7 +16,7 @@ class StopRule:
         timeout: Seconds after which the run fails.
     """
 
-    def __init__(self, budget: Budget = Budget(), timeout: float | None = None) -> None:  # noqa: B008  frozen
+    def __init__(self, budget: Budget = Budget(), timeout: float | None = None) -> None:  # ruff: ignore[function-call-in-default-argument]  frozen
         self._budget = budget
         self._timeout = timeout
         self._began = time.monotonic()

@@ -40,16 +40,16 @@ def bind_literal(value: Any, parameter: Parameter, context: Context, node: str) 
         if parameter.optional_connection and not context.connections.knows(str(value)):
             return value
         return _connection(str(value), parameter, context, node)
-    if parameter.type == "image":
+    if parameter.kind == "image":
         return to_image(value, context.folder, message_format=context.message_format)
     try:
-        converted = convert(value, parameter.type)
-        if parameter.type in ("list", "object"):
+        converted = convert(value, parameter.kind)
+        if parameter.kind in ("list", "object"):
             return load_images(converted, folder=context.folder, message_format=context.message_format)
         return converted
     except (ValueError, TypeError) as error:
         raise LoadError(
-            f"Input {parameter.name!r} of node {node!r} has the value {value!r}, which is no {parameter.type}: {error}.",
+            f"Input {parameter.name!r} of node {node!r} has the value {value!r}, which is no {parameter.kind}: {error}.",
             code="NodeInputValidationError",
         ) from error
 

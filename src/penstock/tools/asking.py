@@ -27,8 +27,8 @@ async def ask(models: Models, connection: Connection, request: Request) -> Compl
     return completion
 
 
-async def ask_stream(models: Models, connection: Connection, request: Request) -> TextStream:
-    """The answer piece by piece."""
+def ask_stream(models: Models, connection: Connection, request: Request) -> TextStream:
+    """The answer piece by piece; called on an event loop."""
     started = time.time()
     stream = models.get(connection).stream(request)
 

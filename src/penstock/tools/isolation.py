@@ -10,7 +10,7 @@ import contextlib
 import os
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from pathlib import Path
 from types import ModuleType
 
@@ -35,7 +35,7 @@ class Isolation:
         self._hooks = [plugins.load("import_hook", name) for name in plugins.names("import_hook")]
 
     @contextlib.contextmanager
-    def active(self) -> Iterator[None]:
+    def active(self) -> Generator[None]:
         """Run the flow's code in its surroundings; flows that are called from several threads take turns."""
         with _process, contextlib.ExitStack() as stack:
             for hook in self._hooks:
@@ -46,7 +46,7 @@ class Isolation:
             yield
 
     @contextlib.contextmanager
-    def _variables(self) -> Iterator[None]:
+    def _variables(self) -> Generator[None]:
         before = {name: os.environ.get(name) for name in self._environment}
         os.environ.update(self._environment)
         try:
@@ -59,7 +59,7 @@ class Isolation:
                     os.environ[name] = value
 
     @contextlib.contextmanager
-    def _directory(self) -> Iterator[None]:
+    def _directory(self) -> Generator[None]:
         try:
             before = Path.cwd()
         except OSError:
@@ -72,7 +72,7 @@ class Isolation:
                 os.chdir(before)
 
     @contextlib.contextmanager
-    def _imports(self) -> Iterator[None]:
+    def _imports(self) -> Generator[None]:
         path = str(self._folder)
         known = set(sys.modules)
         sys.modules.update(self._modules)

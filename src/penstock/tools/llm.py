@@ -67,7 +67,9 @@ def bind_llm(call: Call, literals: Mapping[str, Any], names: Collection[str], co
     connection = _connection(call, context, node)
     api = call.api or "chat"
     if api not in _APIS:
-        raise LoadError(f"Node {node!r} has the unknown api {api!r}; there are: {', '.join(_APIS)}.", code="APINotFound")
+        raise LoadError(
+            f"Node {node!r} has the unknown api {api!r}; there are: {', '.join(_APIS)}.", code="APINotFound"
+        )
     azure = isinstance(connection, AzureOpenAIConnection)
     types = parameters("completion" if api == "completion" else "chat", azure=azure)
     clash = sorted(set(types) & template.variables) if api != "embedding" else []
@@ -164,7 +166,7 @@ class _Plan:
             completion = await ask(self.models, self.connection, request)
             return completion.raw["data"][0]["embedding"]
         if wants_stream(arguments):
-            return await ask_stream(self.models, self.connection, request)
+            return ask_stream(self.models, self.connection, request)
         completion = await ask(self.models, self.connection, request)
         return chat_result(completion, self.api == "chat" and has_functions(arguments))
 
@@ -175,7 +177,5 @@ class _Plan:
         if self.api == "completion":
             prompt = self.template.render(arguments)
             return completion_request(self.connection, prompt, arguments, variables=variables)
-        messages = render_chat(
-            self.template, arguments, authored=self.authored, data=data, join_lists=self.join_lists
-        )
+        messages = render_chat(self.template, arguments, authored=self.authored, data=data, join_lists=self.join_lists)
         return chat_request(self.connection, messages, arguments, variables=variables)

@@ -39,16 +39,20 @@ def bind_custom_llm(call: Call, literals: Mapping[str, Any], context: Context, n
     target = meta.target()
     function = target[1] if isinstance(target, tuple) else target
     signature = read_signature(function, skip_self=isinstance(target, tuple))
-    names = [parameter.name for parameter in signature.parameters.values() if parameter.type == "prompt_template"]
+    names = [parameter.name for parameter in signature.parameters.values() if parameter.kind == "prompt_template"]
     if len(names) != 1:
         raise LoadError(
             f"Node {node!r}: tool {call.target!r} needs exactly one parameter of type PromptTemplate, it has {len(names)}.",
             code="InvalidCustomLLMTool",
         )
     template = read_template(call.path, context, node)
+    given = {**literals, names[0]: PromptTemplate(template.text)}
+    if signature.open:
+        # Tools that render the template themselves are told which of their variables hold data, as prompt flow tells them.
+        given["_inputs_to_escape"] = [name for name, origin in context.origins.items() if origin in ("input", "llm")]
     return bind_callable(
         target,
-        {**literals, names[0]: PromptTemplate(template.text)},
+        given,
         context,
         node,
         fingerprint=f"package:{meta.id}:{template.text}",

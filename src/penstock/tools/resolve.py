@@ -15,9 +15,7 @@ from penstock.tools.prompt import bind_prompt
 from penstock.tools.python import bind_python
 
 
-def resolve(
-    node: Node, literals: Mapping[str, Any], references: Mapping[str, Reference], context: Context
-) -> Bound:
+def resolve(node: Node, literals: Mapping[str, Any], references: Mapping[str, Reference], context: Context) -> Bound:
     """The tool of ``node``, bound to its literal inputs.
 
     Raises:

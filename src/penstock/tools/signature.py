@@ -34,7 +34,7 @@ class Parameter:
     """One parameter. ``connections`` are the connection classes it accepts, empty where it takes none."""
 
     name: str
-    type: str
+    kind: str
     required: bool
     connections: tuple[type[Connection], ...] = ()
     optional_connection: bool = False
@@ -62,7 +62,9 @@ def read_signature(function: Callable[..., Any], *, skip_self: bool = False) -> 
     try:
         found = list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError) as error:
-        raise LoadError(f"The parameters of {function!r} cannot be read: {error}.", code="BadFunctionInterface") from error
+        raise LoadError(
+            f"The parameters of {function!r} cannot be read: {error}.", code="BadFunctionInterface"
+        ) from error
     if skip_self and found and found[0].name in ("self", "cls"):
         found = found[1:]
     parameters: dict[str, Parameter] = {}
@@ -95,7 +97,7 @@ def _parameter(item: inspect.Parameter, function: Callable[..., Any]) -> Paramet
 def _resolve(text: str, function: Callable[..., Any]) -> Any:
     try:
         return typing.get_type_hints(function).get(text, None) or _named(text, function)
-    except Exception:  # noqa: BLE001  an annotation that cannot be resolved means "any object", whatever the reason
+    except Exception:
         return _named(text, function)
 
 
@@ -104,7 +106,7 @@ def _named(text: str, function: Callable[..., Any]) -> Any:
     scope = getattr(inspect.unwrap(function), "__globals__", {})
     found = [scope.get(name) for name in names]
     classes = [item for item in found if isinstance(item, type) and issubclass(item, Connection)]
-    return typing.Union[tuple(classes)] if classes else Any  # noqa: UP007  built from a list
+    return typing.Union[tuple(classes)] if classes else Any  # ruff: ignore[non-pep604-annotation-union]  built from a list
 
 
 def _connection_classes(annotation: Any) -> tuple[type[Connection], ...]:

@@ -57,7 +57,7 @@ async def chat(connection: Connection, prompt: PromptTemplate, **values: Any) ->
     request = chat_request(connection, messages, own, variables=template.variables)
     models = current().models
     if wants_stream(own):
-        return await ask_stream(models, connection, request)
+        return ask_stream(models, connection, request)
     return chat_result(await ask(models, connection, request), has_functions(own))
 
 
@@ -69,7 +69,7 @@ async def completion(connection: Connection, prompt: PromptTemplate, **values: A
     request = completion_request(connection, template.render(variables), own, variables=template.variables)
     models = current().models
     if wants_stream(own):
-        return await ask_stream(models, connection, request)
+        return ask_stream(models, connection, request)
     return (await ask(models, connection, request)).text
 
 
@@ -165,7 +165,7 @@ async def llm_vision(  # ruff: ignore[too-many-arguments]  as above
     request = vision_request(connection, messages, own)
     models = current().models
     if stream:
-        return await ask_stream(models, connection, request)
+        return ask_stream(models, connection, request)
     return (await ask(models, connection, request)).text
 
 
