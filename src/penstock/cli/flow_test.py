@@ -199,8 +199,11 @@ def _node(function: FlowFunction, arguments: argparse.Namespace, results: TextIO
         raise
     if arguments.json:
         document = {
-            "status": run.status.value, "output": run.output, "error": run.failure.to_json() if run.failure else None, "nodes": {run.node: _machine_node(run)}
-        }  # fmt: skip
+            "status": run.status.value,
+            "output": run.output,
+            "error": run.failure.to_json() if run.failure else None,
+            "nodes": {run.node: _machine_node(run)},
+        }
         results.write(Encoder().encode(document) + "\n")
     elif run.failure is not None:
         _echo_logs([run])
