@@ -39,13 +39,17 @@ class _Marker:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """A word in an author's value; ``marks`` says whether it could be part of a marker."""
+    """A word in an author's value.
+
+    ``marks`` says whether it could be part of a marker, ``apart`` whether its colon does not follow it directly.
+    """
 
     marker: _Marker
     text: int
     start: int
     end: int
     marks: bool
+    apart: bool
 
 
 def mark_values(values: Iterable[Any], data: Iterable[Any], *, where: str) -> list[Any]:
@@ -61,9 +65,11 @@ def mark_values(values: Iterable[Any], data: Iterable[Any], *, where: str) -> li
     """
     values = list(values)
     texts = [text for value in values for text in _leaves(value) if type(text) is not PromptText]
-    places = [place for index, text in enumerate(texts) for place in _places(index, text)]
+    # Most values hold no marker at all, and then nothing has to be compared.
+    marked = any(_marks(text, found) for text in texts for found in _IN_VALUE.finditer(text))
     spans: dict[int, list[Span]] = defaultdict(list)
-    if any(place.marks for place in places):
+    if marked:
+        places = [place for index, text in enumerate(texts) for place in _places(index, text)]
         for place in _of_data(places, _markers_of(data), texts, where):
             word = Data(texts[place.text][place.start : place.end])
             spans[place.text].append((place.start, place.end, word))
@@ -101,8 +107,12 @@ def _leaves(value: Any, depth: int = 0) -> Iterator[str]:
 def _places(index: int, text: str) -> Iterator[_Place]:
     for found in _IN_VALUE.finditer(text):
         start, end = found.span(1)
-        marks = _MARKS.match(text, end) is not None and _starts_line(text, start)
-        yield _Place(_marker(text, start, end, colon=bool(found[2])), index, start, end, marks)
+        marker = _marker(text, start, end, colon=bool(found[2]))
+        yield _Place(marker, index, start, end, _marks(text, found), apart=text[end : end + 1] != ":")
+
+
+def _marks(text: str, found: re.Match[str]) -> bool:
+    return _MARKS.match(text, found.end(1)) is not None and _starts_line(text, found.start(1))
 
 
 def _starts_line(text: str, at: int) -> bool:
@@ -126,7 +136,7 @@ def _markers_of(data: Iterable[Any]) -> list[_Marker]:
             if text.lstrip().startswith(":"):  # may end a word that stands before it
                 after = _IGNORED.sub("", text[:_REACH]).casefold().removeprefix(":")[:WINDOW]
                 lone_colon = lone_colon or not after
-                found += [_Marker("", True, "", after)] if after else []
+                found.append(_Marker("", True, "", after))
             for match in _IN_DATA.finditer(text):
                 marker = _marker(text, *match.span(1), colon=bool(match[2]))
                 # A value that is just "user" is a role for the author to use, as in a chat history's items.
@@ -152,7 +162,7 @@ def _of_data(places: list[_Place], markers: list[_Marker], texts: list[str], whe
     for number, marker in enumerate(markers):
         matching = [at for at in index.near(marker) if _same(marker, places[at].marker)]
         if not marker.before and not marker.after:
-            if any(places[at].marks for at in matching):
+            if any(places[at].marks and (marker.word or places[at].apart) for at in matching):
                 raise _ambiguous(marker.word, where)
             continue
         if not marker.word and matching and _count(texts, ":" + marker.after) > 1:
