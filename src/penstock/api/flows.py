@@ -37,8 +37,8 @@ class FlowError(PenstockError):
 class FlowFunction:
     """A flow that can be called like a function: ``load(path)(question="…")`` gives its outputs as a dict.
 
-    Its code is imported on the first call. Calls from several threads take turns, because a flow's code may count on its
-    working directory; ``await flow.call_async(…)`` runs side by side with other calls.
+    Its code is imported on the first call. Calls may come from several threads, and ``await flow.call_async(…)`` from an
+    event loop; the flow's folder is the process's working directory while its code runs.
     """
 
     def __init__(

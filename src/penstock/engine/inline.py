@@ -65,12 +65,12 @@ class Inline:
             LoadError: It cannot run.
         """
         if self._program is None:
-            with self._surroundings():
+            with self._isolation.importing(), using(self._session):
                 self._program = bind(self.flow, connections=self._connections, models=self._models)
         return self._program
 
     def call(self, values: Mapping[str, Any], *, streaming: bool = False) -> LineResult:
-        """Run the flow once; a failure is in the result.
+        """Run the flow once; a failure is in the result. May be called from several threads at once.
 
         With ``streaming`` generators among the outputs are left to the caller to consume.
         """

@@ -210,7 +210,7 @@ class _Batch:
             said = " ".join(f"{item.message} {item.hint}".strip() for item in wrong)
             raise InputError(f"The input for batch run is incorrect. {said}", code="ApplyInputMappingError")
         joined = join(sources, on=self.spec.join_on)
-        counter.begin(joined.count())
+        counter.total = joined.count()
         done = finished(journal) if len(journal) else set()
 
         def deliver(line: Delivered) -> None:
@@ -218,7 +218,7 @@ class _Batch:
             self.stop.count(line.usage)
             counter.add(line)
 
-        self.session.run(_inputs(joined, mapping, done), deliver, self.stop)
+        self.session.run(_inputs(joined, mapping, done, counter), deliver, self.stop)
         self._note(joined)
         return dataclasses.replace(run, unscored=len(joined.unscored))
 
@@ -261,8 +261,10 @@ class _Batch:
         )
 
 
-def _inputs(joined: Joined, mapping: ColumnMapping, done: set[int]) -> Iterator[LineInput]:
+def _inputs(joined: Joined, mapping: ColumnMapping, done: set[int], counter: Counter) -> Iterator[LineInput]:
     apply = mapping.apply
+    # Asked for the first line when the first worker is ready for it: the time of a run is that of its lines.
+    counter.begin()
     for line in joined:
         if line.index in done:
             continue

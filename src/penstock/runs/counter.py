@@ -30,9 +30,8 @@ class Counter:
         """Since ``begin``."""
         return time.monotonic() - self._began
 
-    def begin(self, total: int | None) -> None:
+    def begin(self) -> None:
         """The first line is about to be sent."""
-        self.total = total
         self._began = time.monotonic()
         self.tell()
 

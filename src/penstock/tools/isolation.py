@@ -2,6 +2,10 @@
 
 Two flows may each have a ``helper.py``. While one flow's code runs its folder is first on the path and its own modules stand in
 ``sys.modules``; afterwards both are taken away and kept for the next time.
+
+Calls never wait for each other: a node may call another flow, from any thread. What belongs to the process (working
+directory, variables) is therefore that of the flow that was entered last, while several run at once; worker processes, which
+serve one flow each, know no such doubt.
 """
 
 from __future__ import annotations
@@ -16,8 +20,7 @@ from types import ModuleType
 
 from penstock import plugins
 
-# Working directory, variables, path and modules belong to the process: one flow's code at a time may have them.
-_process = threading.RLock()
+_entering = threading.RLock()  # protects the switch of path, modules, variables and directory, never the flow's code
 
 
 class Isolation:
@@ -33,17 +36,38 @@ class Isolation:
         self._environment = dict(environment or {})
         self._modules: dict[str, ModuleType] = {}
         self._hooks = [plugins.load("import_hook", name) for name in plugins.names("import_hook")]
+        self._calls = 0
+        self._undo = contextlib.ExitStack()
 
     @contextlib.contextmanager
     def active(self) -> Generator[None]:
-        """Run the flow's code in its surroundings; flows that are called from several threads take turns."""
-        with _process, contextlib.ExitStack() as stack:
+        """Run the flow's code in its surroundings; calls of one flow share them, the last to leave takes them down."""
+        with contextlib.ExitStack() as hooks:
             for hook in self._hooks:
-                stack.enter_context(hook())
-            stack.enter_context(self._variables())
-            stack.enter_context(self._directory())
-            stack.enter_context(self._imports())
+                hooks.enter_context(hook())
+            with _entering:
+                if not self._calls:
+                    self._enter()
+                self._calls += 1
+            try:
+                yield
+            finally:
+                with _entering:
+                    self._calls -= 1
+                    if not self._calls:
+                        self._undo.close()
+
+    @contextlib.contextmanager
+    def importing(self) -> Generator[None]:
+        """The same for loading its code: imports of two flows must not be mixed, so these do wait for each other."""
+        with _entering, self.active():
             yield
+
+    def _enter(self) -> None:
+        self._undo = contextlib.ExitStack()
+        self._undo.enter_context(self._variables())
+        self._undo.enter_context(self._directory())
+        self._undo.enter_context(self._imports())
 
     @contextlib.contextmanager
     def _variables(self) -> Generator[None]:
