@@ -74,7 +74,7 @@ def run(
         budget: When to stop.
         offline: A rules file or cassette in place of real models.
         env_file: Files of connections and variables.
-        cache: Whether nodes with ``enable_cache`` may take earlier answers.
+        cache: Whether models, and nodes with ``enable_cache``, may take earlier answers.
         listener: Told how far the run is.
         settings: Read from the environment unless given.
 

@@ -75,7 +75,7 @@ def register(parser: argparse.ArgumentParser, verb: str) -> None:
     limits.add_argument("--max-cost", type=_seconds, metavar="USD", help="stop after this much money, resumable")
     limits.add_argument("--max-time", type=_seconds, metavar="S", help="stop after S seconds, resumable")
     limits.add_argument("--allow-failures", action="store_true", help="exit 0 even if lines failed")
-    add("--cache", action="store_true", help="nodes with enable_cache take answers from earlier runs")
+    add("--cache", action="store_true", help="models, and nodes with enable_cache, answer from earlier runs")
     add("-q", "--quiet", action="store_true", help="no progress bar, no summary")
     add_common(parser, models=True)
     parser.set_defaults(run=run)

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from penstock.cache import content_key
 from penstock.engine.capture import BUFFER, Buffer
 from penstock.engine.failure import failure_of
 from penstock.engine.host import Host
@@ -181,7 +182,7 @@ async def call_step(line: Line, step: Step, arguments: dict[str, Any], host: Hos
     value: Any = None
     cached = False
     try:
-        key = host.cache.key(step.bound.fingerprint, arguments) if step.cache and host.cache is not None else None
+        key = content_key(step.bound.fingerprint, arguments) if step.cache and host.cache is not None else None
         found = host.cache.get(key) if key is not None and host.cache is not None else None
         if found is not None:
             value, cached = found[0], True

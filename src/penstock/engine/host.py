@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Coroutine
 from typing import Any, Protocol
 
 from penstock.aio import run_sync
-from penstock.engine.cache import NodeCache
+from penstock.cache import ContentCache
 from penstock.engine.streams import AnyStream, AsyncStream, Stream
 from penstock.errors import ToolError
 from penstock.tools.bound import Bound
@@ -26,7 +26,7 @@ class Host(Protocol):
     """Calls tools for ``execute``. ``concurrency`` is how many nodes of one line may run at once."""
 
     concurrency: int
-    cache: NodeCache | None
+    cache: ContentCache | None
 
     async def invoke(self, bound: Bound, arguments: dict[str, Any], data: Any) -> Any:
         """Call the tool and return what it returns."""
@@ -66,7 +66,7 @@ class ThreadHost:
         self,
         concurrency: int = 1,
         pool: concurrent.futures.ThreadPoolExecutor | None = None,
-        cache: NodeCache | None = None,
+        cache: ContentCache | None = None,
     ) -> None:
         self.concurrency = concurrency if pool is not None else 1
         self.cache = cache
@@ -99,7 +99,7 @@ class LoopHost:
     """Coroutines on the running event loop, everything that may block in threads of ``pool``."""
 
     def __init__(
-        self, pool: concurrent.futures.ThreadPoolExecutor, concurrency: int = 16, cache: NodeCache | None = None
+        self, pool: concurrent.futures.ThreadPoolExecutor, concurrency: int = 16, cache: ContentCache | None = None
     ) -> None:
         self.concurrency = concurrency
         self.cache = cache

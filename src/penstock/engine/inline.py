@@ -66,7 +66,7 @@ class Inline:
         """
         if self._program is None:
             with self._isolation.importing(), using(self._session):
-                self._program = bind(self.flow, connections=self._connections, models=self._models)
+                self._program = self._program or bind(self.flow, connections=self._connections, models=self._models)
         return self._program
 
     def call(self, values: Mapping[str, Any], *, streaming: bool = False) -> LineResult:

@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Self
 
 from penstock import plugins
+from penstock.cache import ContentCache
 from penstock.errors import BadConnection, PenstockError
 from penstock.models.anthropic import AnthropicDialect, anthropic
+from penstock.models.cached import CachedModel
 from penstock.models.cassette import Cassette, CassetteWriter
 from penstock.models.client import HttpModel
 from penstock.models.endpoint import Dialect, Endpoint
@@ -46,6 +48,7 @@ class Models:
         offline: Answer every call by an offline model (or record every call).
         record: Cassette to write all calls to; the same as an ``offline`` of kind ``record``.
         secrets: Values that must not reach a cassette: those of all connections in use.
+        cache: Where answers are kept, so that the same request is not sent twice.
         workers: How many processes share the allowances a minute; each uses its part.
 
     Raises:
@@ -62,11 +65,13 @@ class Models:
         record: str | None = None,
         secrets: Iterable[str] = (),
         workers: int = 1,
+        cache: ContentCache | None = None,
     ) -> None:
         self._settings = settings
         self._prices = Prices.of(settings)
         self._transport = Transport(settings.env, workers)
         self._secrets = tuple(secrets)
+        self._cache = cache
         self._made: dict[int, tuple[Any, ChatModel]] = {}
         self._record = offline.path if offline is not None and offline.kind == "record" else record
         self._offline: ChatModel | None = None
@@ -110,13 +115,17 @@ class Models:
 
     def _make(self, connection: Any) -> ChatModel:
         kind = str(getattr(connection, "type", "") or type(connection).__name__)
-        known = _KINDS.get(_CAMEL.sub("_", kind).lower().replace("_", "").removesuffix("connection"))
+        known_kind = _CAMEL.sub("_", kind).lower().replace("_", "").removesuffix("connection")
+        known = _KINDS.get(known_kind)
         if known is None:
-            model = self._plugin(connection, kind)
+            model: ChatModel = self._plugin(connection, kind)
         else:
             endpoint, dialect = known[0](connection), known[1]()
             policy = call_policy(self._settings, endpoint.name)
             model = HttpModel(Link(endpoint, dialect, policy, self._transport, self._prices))
+        if self._cache is not None:
+            scope = "|".join((known_kind, str(sorted(getattr(connection, "configs", {}).items()))))
+            model = CachedModel(model, self._cache, scope, Redactor(self._secrets))
         if self._record is None:
             return model
         masked = (*self._secrets, *_texts(getattr(connection, "secrets", None)))

@@ -25,7 +25,7 @@ class Job:
         node_concurrency: Nodes of one line at once.
         line_timeout: Seconds a line may take, None for no limit.
         files: Folder where images of results are written, None to leave them out.
-        cache: Folder of the node cache, None for none.
+        cache: Folder where answers of nodes and models are kept, None for none.
         workers: How many workers share the allowances a minute of each connection.
         memory: Bytes of address space a worker may use, None for no limit.
     """

@@ -12,10 +12,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from penstock.cache import ContentCache
 from penstock.connections.resolve import Connections
 from penstock.engine.aggregate import Aggregation, Columns, aggregate
 from penstock.engine.bind import bind
-from penstock.engine.cache import NodeCache
 from penstock.engine.host import LoopHost, ThreadHost
 from penstock.engine.jsonable import Encoder
 from penstock.frontends.load import load
@@ -46,11 +46,12 @@ class Workbench:
         offline = OfflineSpec.from_json(job.offline) if job.offline else None
         connections = Connections.from_export(dict(job.connections))
         secrets = [value for name in job.connections for value in connections.get(name).secrets.values()]
-        self.models = Models(settings, offline, secrets=secrets, workers=job.workers)
+        answers = ContentCache(Path(job.cache) / "answers") if job.cache else None
+        self.models = Models(settings, offline, secrets=secrets, workers=job.workers, cache=answers)
         adopt(Session(self.models, connections))
         flow = override_inputs(load(job.flow, variants=job.variants, connections=job.overrides), job.inputs)
         self.program = bind(flow, connections=connections, models=self.models)
-        cache = NodeCache(Path(job.cache)) if job.cache else None
+        cache = ContentCache(Path(job.cache) / "nodes") if job.cache else None
         self.thread_host = ThreadHost(job.node_concurrency, pool if job.node_concurrency > 1 else None, cache)
         self.loop_host = LoopHost(pool, job.node_concurrency, cache)
         self.encoder = Encoder(_saver(Path(job.files), flow.message_format) if job.files else None)

@@ -69,7 +69,7 @@ def plan_job(
         node_concurrency=spec.node_concurrency,
         line_timeout=spec.line_timeout or settings.line_timeout,
         files=str(files),
-        cache=str(settings.home / "cache" / "nodes") if spec.cache else None,
+        cache=str(settings.home / "cache") if spec.cache else None,
         workers=workers,
         memory=spec.worker_memory,
     )

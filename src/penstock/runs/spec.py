@@ -56,7 +56,7 @@ class RunSpec:
         join_on: Column by whose value rows of several sources are joined, instead of by line number.
         resume_from: A run whose completed lines are taken over.
         offline: The model that stands in for every endpoint.
-        cache: Whether nodes with ``enable_cache`` may take their answers from earlier runs.
+        cache: Whether models, and nodes with ``enable_cache``, may take their answers from earlier runs.
         rows: Rows given in memory instead of a ``data`` file (Python API only).
     """
 

@@ -1,8 +1,4 @@
-"""Answers of nodes kept by content: the same code with the same arguments is not run twice.
-
-One JSON file an entry, named by the hash of the node's code and its arguments; never pickled. Only values that are plain JSON
-and come back equal are kept.
-"""
+"""Values kept by content: a JSON file an entry, named by the hash of what it depends on; never pickled."""
 
 from __future__ import annotations
 
@@ -14,19 +10,20 @@ from pathlib import Path
 from typing import Any
 
 
-class NodeCache:
+def content_key(*parts: Any) -> str | None:
+    """The name of what depends on ``parts``, or None where they are no plain JSON (then nothing can be kept)."""
+    try:
+        text = json.dumps(parts, sort_keys=True, ensure_ascii=True)
+    except (TypeError, ValueError, RecursionError):
+        return None
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+class ContentCache:
     """Entries under ``folder``; safe for many processes at once, because a file appears whole or not at all."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-
-    def key(self, fingerprint: str, arguments: dict[str, Any]) -> str | None:
-        """The entry's name, or None where the arguments are no plain JSON (then nothing is cached)."""
-        try:
-            text = json.dumps([fingerprint, arguments], sort_keys=True, ensure_ascii=True)
-        except (TypeError, ValueError, RecursionError):
-            return None
-        return hashlib.sha256(text.encode()).hexdigest()
 
     def get(self, key: str) -> tuple[Any] | None:
         """The kept value in a tuple, or None; a damaged entry counts as none."""
@@ -37,7 +34,7 @@ class NodeCache:
             return None
 
     def put(self, key: str, value: Any) -> None:
-        """Keep ``value`` if it is plain JSON; a full disk only means that nothing is kept."""
+        """Keep ``value`` if it is plain JSON that comes back equal; a full disk only means that nothing is kept."""
         try:
             text = json.dumps({"value": value})
             if json.loads(text)["value"] != value:
