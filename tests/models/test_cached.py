@@ -42,7 +42,7 @@ def test_the_same_request_is_sent_once_and_its_second_answer_is_free(tmp_path):
     model = CachedModel(inner, ContentCache(tmp_path), "endpoint", Redactor(()))
     first, second = ask(model), ask(model)
     assert (first.text, second.text, inner.asked) == ("answer 1", "answer 1", 1)
-    assert first.usage.cost == 0.5
+    assert first.usage == Usage(1, 2, 3, 1, 0.5)
     assert (second.usage.calls, second.attempts) == (0, 0)
 
 
