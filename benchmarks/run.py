@@ -110,7 +110,7 @@ def _spread(values: list[float]) -> str:
 def endpoint(root: Path, ours: list[str]) -> tuple[subprocess.Popen[str], str]:
     """Start the scripted endpoint; returns it and its address."""
     rules = root / "rules.yaml"
-    rules.write_text("default:\n  text: An answer.\n")
+    rules.write_text("default: {text: An answer.}\n")
     server = subprocess.Popen(
         [*ours, "model", "serve", "--rules", str(rules), "--port", "0", "--latency", "0.1"],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,

@@ -62,3 +62,10 @@ def test_a_regex_gives_its_groups_names_to_the_answer():
         {"rules": [{"when": {"regex": r"(?P<id>\d+) (\w)"}, "answer": {"text": "{{ id }}{{ 2 }}{{0}}"}}]}
     )
     assert rules.rules[0].when.regex.groupindex == {"id": 1}
+
+
+def test_the_key_on_needs_no_quotes(tmp_path):
+    text = "rules:\n- when: {contains: hello, on: last}\n  answer: {text: hi}\n"
+    (tmp_path / "plain.yaml").write_text(text)
+    (tmp_path / "quoted.yaml").write_text(text.replace("on:", '"on":'))
+    assert read_rules(tmp_path / "plain.yaml").rules == read_rules(tmp_path / "quoted.yaml").rules

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
@@ -17,9 +18,11 @@ from penstock.records import LineResult, Run, Status
 from penstock.runs.batch import run_batch
 from penstock.runs.dataset import Dataset
 from penstock.runs.progress import Listener
+from penstock.runs.report.pictures import with_pictures
 from penstock.runs.report.report import write_report
 from penstock.runs.spec import Budget, RunSpec
 from penstock.settings import Settings, read_settings
+from penstock.store.journal import RUN_RECORD
 from penstock.store.store import Store, open_store
 
 _LOOK_EVERY = 0.5
@@ -112,12 +115,18 @@ def run(
         budget=budget or Budget(),
         join_on=join_on,
         resume_from=_name(resume_from) if resume_from is not None else None,
-        offline=OfflineSpec.parse(offline) if isinstance(offline, str) else offline,
+        offline=_offline(offline),
         cache=cache,
     )
     found = Connections.open(settings, files, named)
     datasets = {"data": Dataset.of_rows(rows)} if rows is not None else None
     return run_batch(spec, settings, found, listener=listener, datasets=datasets).run
+
+
+def _offline(given: str | OfflineSpec | None) -> OfflineSpec | None:
+    spec = OfflineSpec.parse(given) if isinstance(given, str) else given
+    # Workers run in the flow's folder, where a relative path would mean something else.
+    return dataclasses.replace(spec, path=str(Path(spec.path).absolute())) if spec is not None else None
 
 
 def _name(item: str | Run) -> str:
@@ -249,5 +258,16 @@ def visualize(
     with _store(settings) as store:
         found = [store.get_run(_name(item)) for item in listed]
         target = Path(path) if path is not None else Path(found[0].folder) / "report.html"
-        write_report(target, [(item, partial(lines, item, settings=settings)) for item in found])
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_report(target, [(item, partial(_for_report, store, item)) for item in found])
     return target.absolute()
+
+
+def _for_report(store: Store, run: Run) -> Iterator[LineResult]:
+    folder = Path(run.folder) / "flow_outputs"
+    with store.view_journal(run.name) as journal:
+        whole = journal.read(RUN_RECORD)
+        if whole is not None:
+            yield whole.result()
+        for entry in journal.in_order():
+            yield with_pictures(entry.result(), folder)

@@ -263,7 +263,15 @@ def _text(path: str | Path) -> str:
 def _yaml(text: str) -> Any:
     import yaml
 
+    class Loader(yaml.SafeLoader):
+        """YAML 1.2's booleans: the key ``on`` is a word."""
+
+    Loader.yaml_implicit_resolvers = {
+        first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":bool")]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+    Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|false)$", re.IGNORECASE), list("tTfF"))
     try:
-        return yaml.safe_load(text)
+        return yaml.load(text, Loader)  # ruff: ignore[unsafe-yaml-load]  a subclass of the safe loader
     except yaml.YAMLError as error:
         raise ValueError(str(error)) from error

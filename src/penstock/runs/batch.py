@@ -218,7 +218,7 @@ class _Batch:
             self.stop.count(line.usage)
             counter.add(line)
 
-        self.session.run(_inputs(joined, mapping, done, counter), deliver, self.stop)
+        self.session.run(_inputs(joined, mapping, done, counter, self.stop), deliver, self.stop)
         self._note(joined)
         return dataclasses.replace(run, unscored=len(joined.unscored))
 
@@ -261,13 +261,17 @@ class _Batch:
         )
 
 
-def _inputs(joined: Joined, mapping: ColumnMapping, done: set[int], counter: Counter) -> Iterator[LineInput]:
+def _inputs(
+    joined: Joined, mapping: ColumnMapping, done: set[int], counter: Counter, stop: StopRule
+) -> Iterator[LineInput]:
     apply = mapping.apply
     # Asked for the first line when the first worker is ready for it: the time of a run is that of its lines.
     counter.begin()
     for line in joined:
         if line.index in done:
             continue
+        if not stop.take():
+            return
         folder = next(iter(line.folders.values()), None)
         yield LineInput(line.index, apply(line.sources, line.index), str(folder) if folder else None)
 

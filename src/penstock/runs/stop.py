@@ -25,9 +25,16 @@ class StopRule:
         self._status = Status.COMPLETED
         self._failure: Failure | None = None
 
+    def take(self) -> bool:
+        """Whether one more line may begin; it counts as begun then."""
+        if self._budget.lines is not None and self._lines >= self._budget.lines:
+            self._exceed(f"budget of {self._budget.lines} lines")
+            return False
+        self._lines += 1
+        return True
+
     def count(self, usage: Usage) -> None:
         """A line was finished and used this much."""
-        self._lines += 1
         if usage.calls:
             self._usage += usage
 
@@ -55,8 +62,6 @@ class StopRule:
             )
         elif budget.seconds is not None and spent >= budget.seconds:
             self._exceed(f"time budget of {budget.seconds:g} seconds")
-        elif budget.lines is not None and self._lines >= budget.lines:
-            self._exceed(f"budget of {budget.lines} lines")
         elif budget.tokens is not None and self._usage.total_tokens >= budget.tokens:
             self._exceed(f"budget of {budget.tokens} tokens ({self._usage.total_tokens} used)")
         elif budget.cost is not None and self._usage.calls and self._usage.cost is None:

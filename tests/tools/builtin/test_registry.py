@@ -34,7 +34,7 @@ def test_every_builtin_tool_is_there_and_takes_its_inputs(tool_id):
     signature = read_signature(function)
     assert inspect.iscoroutinefunction(function)
     assert signature.open or set(tool.inputs) <= set(signature.parameters)
-    prompts = [one for one in signature.parameters.values() if one.type == "prompt_template"]
+    prompts = [one for one in signature.parameters.values() if one.kind == "prompt_template"]
     assert len(prompts) == (1 if tool.type == "custom_llm" else 0)
 
 

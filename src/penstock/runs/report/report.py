@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import penstock
 from penstock.errors import StoreError, UsageError
@@ -16,7 +16,7 @@ from penstock.records import LineResult, Run, Status
 from penstock.runs.report.clip import MAX_TEXT, Clip
 from penstock.runs.report.embed import data_element, embed
 from penstock.runs.report.page import load_page
-from penstock.runs.report.rows import detail_of, row_of, run_of
+from penstock.runs.report.rows import detail_of, node_of, row_of, run_of
 from penstock.runs.report.sample import choose
 from penstock.runs.report.timings import Timings
 
@@ -53,7 +53,8 @@ def write_report(
     Args:
         target: The file to write (replaced as a whole, or left as it was), or an open text stream in UTF-8.
         runs: Each run with a function that reads its lines; it is called twice where a run may have more than
-            ``max_lines`` lines. The first run is the one that the others are compared with.
+            ``max_lines`` lines. A line with a negative index is the run's own record, whose nodes are the aggregation's.
+            The first run is the one that the others are compared with.
         title: Heading of the page; the runs' names unless given.
         max_lines: Line numbers that the page shows at most: all failures first, then an even sample of the rest, the
             same ones in every run. The page says what it leaves out.
@@ -84,14 +85,20 @@ def _write(
         chunks = _Chunks(out, clip, number)
         timings = Timings()
         seen = 0
+        aggregation: list[dict[str, Any]] = []
         for line in lines():
+            if line.index < 0:
+                # Not a line but the run's own record: its aggregation nodes.
+                aggregation = [node_of(node, clip) for node in line.nodes]
+                continue
             seen += 1
             timings.add(line)
             if keep is None or line.index in keep:
                 chunks.add(line)
         chunks.flush()
         head = run_of(run, clip) | {"timings": timings.to_page(clip), "seen": seen, "shown": chunks.lines}
-        heads.append(head | {"seen_failed": timings.failed, "shown_failed": chunks.failed})
+        counts = {"seen_failed": timings.failed, "shown_failed": chunks.failed}
+        heads.append(head | counts | {"aggregation": aggregation})
     report = {
         "title": clip.value(title),
         "written": time.time(),

@@ -38,7 +38,7 @@ def row_of(line: LineResult, clip: Clip) -> dict[str, Any]:
 
 def detail_of(line: LineResult, clip: Clip) -> dict[str, Any]:
     """What is shown once a line is opened: its nodes with everything they did, and the traceback."""
-    detail: dict[str, Any] = {"started": number(line.started), "nodes": [_node(node, clip) for node in line.nodes]}
+    detail: dict[str, Any] = {"started": number(line.started), "nodes": [node_of(node, clip) for node in line.nodes]}
     if line.failure is not None and line.failure.traceback:
         detail["traceback"] = clip.value(line.failure.traceback)
     return detail
@@ -97,7 +97,8 @@ def _failure(failure: Failure, clip: Clip, *, traceback: bool) -> dict[str, Any]
     return {key: value for key, value in data.items() if value is not None}
 
 
-def _node(node: NodeRun, clip: Clip) -> dict[str, Any]:
+def node_of(node: NodeRun, clip: Clip) -> dict[str, Any]:
+    """One node with everything it did."""
     data: dict[str, Any] = {
         "node": clip.value(node.node),
         "status": node.status.value,

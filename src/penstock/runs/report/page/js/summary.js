@@ -41,7 +41,14 @@ function runCard(run) {
       stat("Cost", money(run.usage.cost)),
     ),
     el("dl.facts", null, facts(run)),
+    run.aggregation.length > 0 && aggregationView(run.aggregation),
   );
+}
+
+/** The nodes that ran once, over all lines. */
+function aggregationView(nodes) {
+  const span = spanOf(nodes);
+  return el("div.timeline.aggregation", null, el("h3", null, "Aggregation"), nodes.map((node) => nodeView(node, span, node.status === "Failed")));
 }
 
 function bar(run, total) {
