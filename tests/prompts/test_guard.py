@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import datetime
 import ipaddress
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Iterator
@@ -10,6 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from penstock.errors import InputError
 from penstock.prompts import guard
@@ -181,7 +187,7 @@ def test_redirects_are_followed_and_checked_again(server: str) -> None:
 )
 def test_what_is_too_large_too_slow_or_an_error_is_refused(server: str, path: str, reason: str) -> None:
     with pytest.raises(FetchRefused, match=reason):
-        fetch(f"{server}/{path}", allow_local=True, max_bytes=1000, seconds=0.4)
+        fetch(f"{server}/{path}", allow_local=True, max_bytes=1000, seconds=0.4 if path == "slow" else 20)
 
 
 def test_a_name_is_resolved_once_and_all_its_addresses_count(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -199,3 +205,51 @@ def test_a_name_is_resolved_once_and_all_its_addresses_count(server: str, monkey
     assert fetch(f"http://rebind.example:{port}/a", allow_local=True) == PNG
     assert asked == ["rebind.example"] * 2
     assert Handler.seen == [("/a", f"rebind.example:{port}")]
+
+
+def certificate_for(host: str, folder: Path) -> Path:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
+    now = datetime.datetime.now(datetime.UTC)
+    made = (
+        x509.CertificateBuilder(
+            name, name, key.public_key(), x509.random_serial_number(), now, now + datetime.timedelta(1)
+        )
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    secret = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    file = folder / f"{host}.pem"
+    file.write_bytes(secret + made.public_bytes(serialization.Encoding.PEM))
+    return file
+
+
+def test_the_certificate_is_that_of_the_name_not_of_the_address(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = certificate_for("pictures.example", tmp_path)
+    named: list[str | None] = []
+    serving = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    serving.load_cert_chain(file)
+    serving.sni_callback = lambda _socket, name, _context: named.append(name)
+    Handler.seen = []
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
+        running.socket = serving.wrap_socket(running.socket, server_side=True)
+        port = running.server_port
+        thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+        thread.start()
+        found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_kwargs: found)
+        trusting = ssl.create_default_context(cafile=file)
+        with pytest.raises(FetchRefused, match="CertVerif"):
+            fetch(f"https://pictures.example:{port}/a", allow_local=True)
+        monkeypatch.setattr(ssl, "create_default_context", lambda: trusting)
+        with pytest.raises(FetchRefused, match="CertVerif"):
+            fetch(f"https://other.example:{port}/a", allow_local=True)
+        assert fetch(f"https://pictures.example:{port}/a", allow_local=True) == PNG
+        running.shutdown()
+        thread.join()
+    assert named == ["pictures.example", "other.example", "pictures.example"]
+    assert Handler.seen == [("/a", f"pictures.example:{port}")]
