@@ -34,7 +34,9 @@ def convert_inputs(
         if name in values:
             value = values[name]
         elif plan.has_default:
-            value = plan.default
+            # A default is the flow's own: its paths start at the flow's folder, not at the data's.
+            result[name] = _convert(program, plan, plan.default, index, program.folder)
+            continue
         else:
             where = (
                 "is not provided in input data" if index is None else f"is not provided in line {index} of input data"

@@ -79,7 +79,7 @@ def bind_llm(call: Call, literals: Mapping[str, Any], names: Collection[str], co
             " rename them in the template and in the node's inputs.",
             code="NodeInputValidationError",
         )
-    authored = frozenset(name for name, origin in context.origins.items() if origin in _AUTHORED)
+    authored = authored_inputs(context)
     plan = _Plan(node, api, template, connection, context.models, authored, azure)
     return Bound(
         call=plan.run,
@@ -89,6 +89,11 @@ def bind_llm(call: Call, literals: Mapping[str, Any], names: Collection[str], co
         wants_data=True,
         fingerprint=f"llm:{api}:{type(connection).__name__}:{template.text}",
     )
+
+
+def authored_inputs(context: Context) -> frozenset[str]:
+    """The node's inputs whose text is the flow author's own."""
+    return frozenset(name for name, origin in context.origins.items() if origin in _AUTHORED)
 
 
 def read_template(path: str | None, context: Context, node: str) -> Template:

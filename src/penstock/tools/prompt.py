@@ -7,8 +7,8 @@ from typing import Any
 
 from penstock.errors import LoadError
 from penstock.prompts.messages import render_text
-from penstock.tools.bound import Bound, Context
-from penstock.tools.llm import read_template
+from penstock.tools.bound import Bound, Context, Data
+from penstock.tools.llm import authored_inputs, read_template
 
 
 def bind_prompt(path: str | None, literals: Mapping[str, Any], context: Context, node: str) -> Bound:
@@ -24,7 +24,15 @@ def bind_prompt(path: str | None, literals: Mapping[str, Any], context: Context,
             code="NodeInputValidationError",
         )
 
-    def render(**arguments: Any) -> str:
-        return render_text(template, arguments)
+    authored = authored_inputs(context)
 
-    return Bound(call=render, mode="inline", constants=dict(literals), fingerprint=f"prompt:{template.text}")
+    def render(arguments: Mapping[str, Any], data: Data) -> str:
+        return render_text(template, arguments, authored=authored, data=data)
+
+    return Bound(
+        call=render,
+        mode="inline",
+        constants=dict(literals),
+        wants_data=True,
+        fingerprint=f"prompt:{template.text}",
+    )
