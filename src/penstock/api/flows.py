@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 import tempfile
 import weakref
@@ -11,6 +12,7 @@ from typing import Any
 
 from penstock.connections.resolve import Connections
 from penstock.engine.inline import Inline
+from penstock.engine.streams import is_stream
 from penstock.errors import PenstockError
 from penstock.frontends.environment import environment
 from penstock.frontends.includes import merge
@@ -79,21 +81,15 @@ class FlowFunction:
         """
         output = _output(self.inline.call(inputs, streaming=True))
         for name, value in output.items():
-            if hasattr(value, "__next__"):
-                for piece in value:
-                    yield name, piece
-            else:
-                yield name, value
+            for piece in self.inline.pieces(value) if is_stream(value) else (value,):
+                yield name, piece
 
     async def stream_async(self, **inputs: Any) -> AsyncIterator[tuple[str, Any]]:
         """``stream`` for a caller with an event loop."""
         output = _output(await self.inline.call_async(inputs, streaming=True))
         for name, value in output.items():
-            if hasattr(value, "__anext__"):
-                async for piece in value:
-                    yield name, piece
-            elif hasattr(value, "__next__"):
-                for piece in value:
+            if is_stream(value):
+                async for piece in self.inline.pieces_async(value):
                     yield name, piece
             else:
                 yield name, value
@@ -122,7 +118,9 @@ def _merged(flow: Flow, owner: object) -> Flow:
     # The folder keeps the flow's own name: user code and messages may show it.
     target = folder / Path(flow.source.file).parent.name
     merged = merge(flow, target)
-    return load_flow(merged, variants=flow.source.variants, connections=flow.source.connections)
+    # Not loaded again: what the caller chose or replaced would be lost, and messages should name the caller's own file's lines.
+    source = dataclasses.replace(flow.source, file=str(merged))
+    return dataclasses.replace(flow, source=source, additional_includes=())
 
 
 def load(
@@ -160,4 +158,4 @@ def load(
     flow = load_flow(source, variants=variants, connections=overrides or {})
     flow = override_inputs(flow, inputs or {})
     spec = OfflineSpec.parse(offline) if isinstance(offline, str) else offline
-    return FlowFunction(flow, found, Models(settings, spec), env or {}, settings)
+    return FlowFunction(flow, found, Models(settings, spec, secrets=found.secrets()), env or {}, settings)

@@ -84,7 +84,8 @@ def open_flow(arguments: argparse.Namespace) -> FlowFunction:
     if flat(arguments.init):
         raise UsageError("--init is for flows whose entry is a class; this one is a graph of nodes.")
     variables = read_variables(arguments.environment_variables, settings.env)
-    return FlowFunction(flow, connections, Models(settings, offline_spec(arguments)), variables, settings)
+    models = Models(settings, offline_spec(arguments), secrets=connections.secrets())
+    return FlowFunction(flow, connections, models, variables, settings)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -92,8 +93,9 @@ def run(arguments: argparse.Namespace) -> int:
     results = capture.install()
     try:
         function = open_flow(arguments)
+        capture.install(function.inline.redactor)
         for note in function.notes:
-            sys.stderr.write(f"penstock: {note}\n")
+            sys.stderr.write(f"penstock: {plain(note)}\n")
         if arguments.interactive:
             return chat(function, _inputs(arguments), results)
         if arguments.node:
@@ -124,21 +126,21 @@ def _flow(function: FlowFunction, arguments: argparse.Namespace, results: TextIO
     done = result.failure is None
     aggregation = function.inline.aggregate(result) if done and program.aggregates else None
     if arguments.json:
-        results.write(_machine(result, aggregation, Path(flow.source.file).parent))
+        results.write(_machine(function, result, aggregation))
     else:
         _print_human(result, aggregation, Path(flow.source.file).parent, results)
     return 0 if done else 1
 
 
-def _machine(result: LineResult, aggregation: Aggregation | None, folder: Path) -> str:
+def _machine(function: FlowFunction, result: LineResult, aggregation: Aggregation | None) -> str:
     runs = [*result.nodes, *(aggregation.nodes if aggregation else ())]
-    images, output = saved_images(result.output, folder)
+    images, output = saved_images(result.output, Path(function.flow.source.file).parent)
     failure = result.failure
     document: dict[str, Any] = {
         "status": result.status.value,
         "output": output,
         "error": failure.to_json() | {"message": failure.message} if failure else None,
-        "nodes": {run.node: _machine_node(run) for run in runs},
+        "nodes": {run.node: _machine_node(function, run) for run in runs},
         "metrics": {metric.name: metric.value for metric in aggregation.metrics} if aggregation else {},
         "usage": result.usage.to_json(),
         "duration": result.duration,
@@ -148,8 +150,9 @@ def _machine(result: LineResult, aggregation: Aggregation | None, folder: Path) 
     return Encoder().encode(document) + "\n"
 
 
-def _machine_node(run: NodeRun) -> dict[str, Any]:
-    data = run.to_json()
+def _machine_node(function: FlowFunction, run: NodeRun) -> dict[str, Any]:
+    # The flow's answer is the user's own; what its nodes did on the way is a record, and records hold no secrets.
+    data: dict[str, Any] = json.loads(Encoder(redactor=function.inline.redactor).encode(run.to_json()))
     data.pop("node")
     return data
 
@@ -185,7 +188,7 @@ def _echo_logs(runs: list[NodeRun]) -> None:
     for run in runs:
         for stream, text in (run.logs or {}).items():
             for line in text.splitlines():
-                sys.stderr.write(f"[{run.node}] {stream}> {plain(line)}\n")
+                sys.stderr.write(plain(f"[{run.node}] {stream}> {line}") + "\n")
 
 
 def _node(function: FlowFunction, arguments: argparse.Namespace, results: TextIO) -> int:
@@ -202,7 +205,7 @@ def _node(function: FlowFunction, arguments: argparse.Namespace, results: TextIO
             "status": run.status.value,
             "output": run.output,
             "error": run.failure.to_json() if run.failure else None,
-            "nodes": {run.node: _machine_node(run)},
+            "nodes": {run.node: _machine_node(function, run)},
         }
         results.write(Encoder().encode(document) + "\n")
     elif run.failure is not None:

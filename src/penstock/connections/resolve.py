@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import json
 import re
@@ -12,6 +13,7 @@ from typing import Any
 
 from penstock.connections.env_file import read_env_file
 from penstock.connections.kinds import Connection, from_dict, kind_of, to_dict
+from penstock.connections.redact import Redactor, secret_variables, secrets_of
 from penstock.connections.store import ConnectionStore
 from penstock.errors import BadConnection
 from penstock.settings import Settings
@@ -36,12 +38,15 @@ class Connections:
         store: ConnectionStore | None = None,
         env: Mapping[str, str] | None = None,
         env_values: Mapping[str, str] | None = None,
+        secrets: Iterable[str] = (),
     ) -> None:
         self._sources = tuple(sources)
         self._store = store
         # None where nothing is left to fill in: what came through a pipe is final, even if a secret reads ${env:X}.
         self._env = env
         self._found: dict[str, Connection] = {}
+        self._secrets = frozenset(secrets)
+        self._redactor: tuple[int, Redactor] | None = None
         self.env_values: dict[str, str] = dict(env_values or {})
 
     @classmethod
@@ -73,9 +78,9 @@ class Connections:
         return cls(sources, ConnectionStore(settings.home, settings.env), {**plain, **settings.env}, plain)
 
     @classmethod
-    def from_export(cls, data: Mapping[str, Mapping[str, Any]]) -> Connections:
-        """Those that ``export`` gave, and no others."""
-        return cls([Source("parent process", data)])
+    def from_export(cls, data: Mapping[str, Mapping[str, Any]], secrets: Iterable[str] = ()) -> Connections:
+        """Those that ``export`` gave, and no others; ``secrets`` are the values that the parent knows besides."""
+        return cls([Source("parent process", data)], secrets=secrets)
 
     def names(self) -> list[str]:
         """Every name that ``get`` would find, sorted."""
@@ -115,6 +120,21 @@ class Connections:
     def export(self, names: Iterable[str]) -> dict[str, dict[str, Any]]:
         """Plain JSON of the connections ``names``, secrets included: for a worker's pipe, never for a file or a log."""
         return {name: to_dict(self.get(name)) for name in names}
+
+    def secrets(self) -> frozenset[str]:
+        """Every secret value that this process knows: of all connections but those in the store that nobody asked for."""
+        for name in {name for source in self._sources for name in source.forms}:
+            with contextlib.suppress(BadConnection):  # whoever asks for that one is told
+                self.get(name)
+        found = (secrets_of(conn) for conn in self._found.values())
+        return self._secrets.union(secret_variables(self._env or {}), *found)
+
+    def redactor(self) -> Redactor:
+        """Takes these secrets out of text; ask anew each time, since connections are read when they are asked for."""
+        if self._redactor is None or self._redactor[0] != len(self._found):
+            redactor = Redactor(self.secrets())
+            self._redactor = (len(self._found), redactor)
+        return self._redactor[1]
 
     def _form(self, name: str) -> Any:
         for source in self._sources:

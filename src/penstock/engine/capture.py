@@ -8,26 +8,36 @@ from __future__ import annotations
 
 import io
 import sys
+from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any, TextIO
 
+from penstock.connections.redact import Redactor
+
 LIMIT = 100_000
+_BEYOND = 5_000
 
 
 class Buffer:
-    """The printed text of one node; keeps the first ``LIMIT`` characters of each stream and counts the rest."""
+    """The printed text of one node; keeps the first ``LIMIT`` characters of each stream and counts the rest.
 
-    __slots__ = ("_parts", "_sizes")
+    Args:
+        redactor: Gives what takes the secrets known so far out of the text.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_parts", "_redactor", "_sizes")
+
+    def __init__(self, redactor: Callable[[], Redactor] = Redactor) -> None:
+        self._redactor = redactor
         self._parts: dict[str, list[str]] = {}
         self._sizes: dict[str, int] = {}
 
     def write(self, stream: str, text: str) -> None:
         """Keep ``text``, as far as there is room."""
         size = self._sizes.get(stream, 0)
-        if size < LIMIT:
-            self._parts.setdefault(stream, []).append(text[: LIMIT - size])
+        if size < LIMIT + _BEYOND:
+            # A little more than is shown, so that a secret at the end is whole where it is looked for.
+            self._parts.setdefault(stream, []).append(text[: LIMIT + _BEYOND - size])
         self._sizes[stream] = size + len(text)
 
     def logs(self) -> dict[str, str] | None:
@@ -35,9 +45,11 @@ class Buffer:
         if not self._sizes:
             return None
         result: dict[str, str] = {}
+        clean = self._redactor().text
         for stream, parts in self._parts.items():
             dropped = self._sizes[stream] - LIMIT
-            result[stream] = "".join(parts) + (f"\n… {dropped:,} more characters were dropped." if dropped > 0 else "")
+            text = clean("".join(parts))[:LIMIT]
+            result[stream] = text + (f"\n… {dropped:,} more characters were dropped." if dropped > 0 else "")
         return result
 
 
@@ -47,14 +59,18 @@ BUFFER: ContextVar[Buffer | None] = ContextVar("penstock_print_buffer", default=
 class _Router(io.TextIOBase):
     results: TextIO
 
-    def __init__(self, name: str, original: TextIO) -> None:
+    def __init__(self, name: str, original: TextIO, redactor: Callable[[], Redactor]) -> None:
         self._name = name
         self._original = original
+        self.redactor = redactor
 
     def write(self, text: str) -> int:
+        if not isinstance(text, str):
+            raise TypeError(f"write() argument must be str, not {type(text).__name__}")
         buffer = BUFFER.get()
         if buffer is None:
-            return self._original.write(text)
+            self._original.write(self.redactor().text(text))
+            return len(text)
         buffer.write(self._name, text)
         return len(text)
 
@@ -79,17 +95,23 @@ class _Router(io.TextIOBase):
         return True
 
 
-def install() -> TextIO:
-    """Route what nodes print into their records, from now on, in this process; a second call does nothing.
+def install(redactor: Callable[[], Redactor] = Redactor) -> TextIO:
+    """Route what nodes print into their records, from now on, in this process; again, it only replaces ``redactor``.
 
     Other text that the flow's code prints, while it is imported say, goes to standard error: standard output is for results.
+
+    Args:
+        redactor: For that other text; a later call may give it once the connections are known.
 
     Returns:
         The standard output as it was.
     """
     if not isinstance(sys.stdout, _Router):
         results = sys.stdout
-        sys.stdout = _Router("stdout", sys.stderr)
-        sys.stderr = _Router("stderr", sys.stderr)
+        sys.stdout = _Router("stdout", sys.stderr, redactor)
+        sys.stderr = _Router("stderr", sys.stderr, redactor)
         sys.stdout.results = results
+    sys.stdout.redactor = redactor
+    if isinstance(sys.stderr, _Router):
+        sys.stderr.redactor = redactor
     return sys.stdout.results

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 
+from penstock.connections.redact import Redactor
 from penstock.errors import PenstockError
 from penstock.records import Failure
 
@@ -12,26 +14,36 @@ _OWN = str(Path(__file__).resolve().parents[1])
 _LIMIT = 20_000
 
 
-def failure_of(error: BaseException, node: str | None = None) -> Failure:
+def failure_of(error: BaseException, node: str | None = None, redactor: Callable[[], Redactor] = Redactor) -> Failure:
     """What went wrong, as a value.
 
     An error of Penstock's own keeps its message; anything else raised by a node's code becomes a ``ToolExecutionError``
-    in prompt flow's words, with a traceback that begins in the user's file.
+    in prompt flow's words, with a traceback that begins in the user's file. The secrets that ``redactor`` knows are in
+    neither.
     """
+    clean = redactor().text
     if isinstance(error, PenstockError):
-        return Failure(error.code, error.message, node)
+        return Failure(error.code, clean(error.message), node)
     cause = type(error).__name__
-    said = str(error)
+    # Cleaned before it is cut: half a secret would be recognised by nobody.
+    said = clean(_said(error))
     if node is None:
-        return Failure("UnexpectedError", f"({cause}) {said}"[:_LIMIT], None, cause, _user_traceback(error))
+        return Failure("UnexpectedError", f"({cause}) {said}"[:_LIMIT], None, cause, _user_traceback(error, clean))
     message = f"Execution failure in '{node}': ({cause}) {said}"
-    return Failure("ToolExecutionError", message[:_LIMIT], node, cause, _user_traceback(error))
+    return Failure("ToolExecutionError", message[:_LIMIT], node, cause, _user_traceback(error, clean))
 
 
-def _user_traceback(error: BaseException) -> str:
+def _said(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception as broken:
+        return f"<its text cannot be made: {type(broken).__name__}>"
+
+
+def _user_traceback(error: BaseException, clean: Callable[[str], str]) -> str:
     trace = traceback.TracebackException.from_exception(error, limit=-50)
     _drop_own(trace)
-    return "".join(trace.format())[-_LIMIT:]
+    return clean("".join(trace.format()))[-_LIMIT:]
 
 
 def _drop_own(trace: traceback.TracebackException) -> None:

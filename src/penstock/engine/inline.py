@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import AsyncIterator, Generator, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from penstock.aio import run_sync
+from penstock.connections.redact import Redactor
 from penstock.connections.resolve import Connections
 from penstock.engine.aggregate import Aggregation, Columns, aggregate
 from penstock.engine.bind import bind
@@ -18,13 +20,15 @@ from penstock.engine.failure import failure_of
 from penstock.engine.host import Host, LoopHost, ThreadHost, drive
 from penstock.engine.program import Program
 from penstock.engine.single import call_node
-from penstock.engine.streams import AnyStream
-from penstock.errors import ToolError
+from penstock.engine.streams import AnyStream, Stream
+from penstock.errors import LoadError, ToolError
 from penstock.graph.flow import Flow
 from penstock.models.pool import Models
 from penstock.records import LineResult, NodeRun
 from penstock.tools.builtin.session import Session, using
 from penstock.tools.isolation import Isolation
+
+_END = object()
 
 
 class Inline:
@@ -66,8 +70,21 @@ class Inline:
         """
         if self._program is None:
             with self._isolation.importing(), using(self._session):
-                self._program = self._program or bind(self.flow, connections=self._connections, models=self._models)
+                self._program = self._program or self._bound()
         return self._program
+
+    def _bound(self) -> Program:
+        try:
+            return bind(self.flow, connections=self._connections, models=self._models)
+        except LoadError as error:
+            # What the flow's code raised while it was imported is in the sentence.
+            error.message = self.redactor().text(error.message)
+            error.args = (error.message,)
+            raise
+
+    def redactor(self) -> Redactor:
+        """Takes the secrets known so far out of text."""
+        return self._connections.redactor()
 
     def call(self, values: Mapping[str, Any], *, streaming: bool = False) -> LineResult:
         """Run the flow once; a failure is in the result. May be called from several threads at once.
@@ -82,12 +99,10 @@ class Inline:
             return run_sync(execute(program, values, self._loop_host(), streaming=streaming))
 
     async def call_async(self, values: Mapping[str, Any], *, streaming: bool = False) -> LineResult:
-        """The same for a caller with an event loop of its own: calls run side by side on it.
-
-        The process's working directory and variables are the caller's: several flows may be running at once.
-        """
-        program = self.program
-        with using(self._session):
+        """The same for a caller with an event loop of its own: calls run side by side on it."""
+        # The flow's code is imported in a thread: the caller's loop has other things to do.
+        program = self._program or await asyncio.to_thread(lambda: self.program)
+        with self._surroundings():
             return await execute(program, values, self._loop_host(), streaming=streaming)
 
     def pieces(self, stream: AnyStream) -> Iterator[Any]:
@@ -103,8 +118,30 @@ class Inline:
                     piece = next(source)
             except StopIteration:
                 return
-            except Exception as error:
-                failure = failure_of(error)
+            except (Exception, SystemExit) as error:
+                failure = failure_of(error, redactor=self.redactor)
+                raise ToolError(failure.message, code=failure.kind) from error
+            yield piece
+
+    async def pieces_async(self, stream: AnyStream) -> AsyncIterator[Any]:
+        """``pieces`` for a caller with an event loop; a plain generator, which may block, runs in a thread.
+
+        Raises:
+            PenstockError: What the stream's own code raised, as a sentence.
+        """
+        if isinstance(stream, Stream):
+            plain = self.pieces(stream)
+            while (found := await asyncio.to_thread(next, plain, _END)) is not _END:
+                yield found
+            return
+        while True:
+            try:
+                with self._surroundings():
+                    piece = await anext(stream)
+            except StopAsyncIteration:
+                return
+            except (Exception, SystemExit) as error:
+                failure = failure_of(error, redactor=self._connections.redactor)
                 raise ToolError(failure.message, code=failure.kind) from error
             yield piece
 

@@ -11,6 +11,8 @@ from pathlib import PurePath
 from typing import Any
 
 from penstock.connections.kinds import Connection
+from penstock.connections.redact import Redactor
+from penstock.engine.masking import mask
 from penstock.engine.streams import is_stream, joined
 from penstock.prompts.image import Image
 
@@ -22,10 +24,12 @@ class Encoder:
 
     Args:
         image: What stands for an image; ``Image(<hash>)`` unless told.
+        redactor: Gives what takes the secrets known so far out of records (a line's, a node's, an aggregation's).
     """
 
-    def __init__(self, image: SaveImage | None = None) -> None:
+    def __init__(self, image: SaveImage | None = None, redactor: Callable[[], Redactor] = Redactor) -> None:
         self._image = image or str
+        self._redactor = redactor
         # check_circular costs a set lookup a container; a cycle ends in RecursionError, which is handled below.
         self._fast = json.JSONEncoder(
             default=self._default, ensure_ascii=False, check_circular=False, separators=(",", ":")
@@ -37,6 +41,9 @@ class Encoder:
             text = self._fast.encode(value)
         except (TypeError, ValueError, RecursionError):
             text = self._fast.encode(self.plain(value))
+        redactor = self._redactor()
+        if redactor and redactor.hits(text):
+            text = self._masked(text, redactor)
         # A lone surrogate is legal in a Python str and in an escaped JSON string, but not in UTF-8.
         try:
             text.encode("utf-8")
@@ -44,21 +51,29 @@ class Encoder:
             text = json.dumps(json.loads(text))
         return text
 
-    def plain(self, value: Any, depth: int = 0) -> Any:
-        """``value`` as plain JSON values, whatever it holds; deeper than 100 levels it becomes text."""
+    def _masked(self, text: str, redactor: Redactor) -> str:
+        try:
+            return self._fast.encode(mask(json.loads(text), redactor))
+        except RecursionError:
+            # Too deep to walk: the text itself is cleaned, which strings survive.
+            return redactor.text(text)
+
+    def plain(self, value: Any, _above: tuple[int, ...] = ()) -> Any:
+        """``value`` as plain JSON values, whatever it holds; what is inside itself or 100 levels deep becomes ``…``."""
         if value is None or isinstance(value, (bool, int, float)):
             return value
         if isinstance(value, str):
             return str(value)
-        if depth > 100:
+        if len(_above) > 100 or id(value) in _above:
             return "…"
         if isinstance(value, Connection):
             return self._default(value)
+        above = (*_above, id(value))
         if isinstance(value, Mapping):
-            return {_key(key): self.plain(item, depth + 1) for key, item in value.items()}
+            return {_key(key): self.plain(item, above) for key, item in value.items()}
         if isinstance(value, (list, tuple, set, frozenset)):
-            return [self.plain(item, depth + 1) for item in value]
-        return self.plain(self._default(value), depth + 1)
+            return [self.plain(item, above) for item in value]
+        return self.plain(self._default(value), above)
 
     def _default(self, value: Any) -> Any:
         if isinstance(value, Image):
@@ -101,10 +116,9 @@ def _key(key: Any) -> str | int | float | bool | None:
 
 def unserializable(value: Any) -> str | None:
     """Why a flow output is no JSON, or None where it is: prompt flow refuses such a line."""
-    if _is_json(value):
-        return None
     try:
-        json.dumps(value, default=_image_only)
+        if not _is_json(value):
+            json.dumps(value, default=_image_only)
     except (TypeError, ValueError, RecursionError) as error:
         return f"({type(error).__name__}) {error}"
     return None

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from penstock.connections.redact import Redactor
 from penstock.graph.flow import Flow
 from penstock.graph.node import Scope
 from penstock.tools.bound import Bound
@@ -84,7 +85,10 @@ class InputPlan:
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A bound flow. ``steps`` are in an order in which each comes after its parents; line steps first, then run steps."""
+    """A bound flow. ``steps`` are in an order in which each comes after its parents; line steps first, then run steps.
+
+    ``redactor`` gives what takes the secrets known so far out of text.
+    """
 
     flow: Flow
     folder: Path
@@ -95,6 +99,7 @@ class Program:
     blocking: bool
     sequential: bool
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
+    redactor: Callable[[], Redactor] = Redactor
 
     @property
     def aggregates(self) -> bool:

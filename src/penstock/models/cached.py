@@ -9,7 +9,7 @@ from penstock.models.answer import completion_of
 from penstock.models.cassette import canonical
 from penstock.models.local_stream import LocalStream
 from penstock.models.model import ChatModel, Completion, Request
-from penstock.models.redact import Redactor
+from penstock.models.redact import Redactor, masked
 from penstock.records import NO_USAGE
 
 
@@ -22,7 +22,7 @@ class CachedModel:
         model: Whom to ask.
         cache: Where answers are kept.
         scope: Tells endpoints apart: the same request to another endpoint is another request.
-        redact: Masks known secrets in what is kept.
+        redact: Knows the secrets: an answer that holds one is not kept.
     """
 
     def __init__(self, model: ChatModel, cache: ContentCache, scope: str, redact: Redactor) -> None:
@@ -40,8 +40,8 @@ class CachedModel:
             spent = time.perf_counter() - started
             return completion_of(request, found[0], usage=NO_USAGE, attempts=0, duration=spent)
         completion = await self._model.complete(request)
-        if key is not None:
-            self._cache.put(key, self._redact.value(completion.raw))
+        if key is not None and not masked(completion.raw, self._redact):
+            self._cache.put(key, completion.raw)
         return completion
 
     def stream(self, request: Request) -> LocalStream:

@@ -186,6 +186,9 @@ class Link:
             self._token = (0.0, "")
             trouble.tries = 2
         wait = self.policy.retry.wait(trouble, call.attempt, self._random.random)
+        # It is the cause of what is raised, and whoever prints a traceback prints causes, too.
+        trouble.message = self._redact.text(trouble.message)
+        trouble.args = (trouble.message,)
         if wait is None:
             raise ModelError(
                 self.sentence(call, trouble),
