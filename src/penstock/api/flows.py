@@ -118,7 +118,7 @@ def _merged(flow: Flow, owner: object) -> Flow:
     # The folder keeps the flow's own name: user code and messages may show it.
     target = folder / Path(flow.source.file).parent.name
     merged = merge(flow, target)
-    # Not loaded again: what the caller chose or replaced would be lost, and messages should name the caller's own file's lines.
+    # Not loaded again: the inputs that the caller replaced would be lost.
     source = dataclasses.replace(flow.source, file=str(merged))
     return dataclasses.replace(flow, source=source, additional_includes=())
 

@@ -181,7 +181,7 @@ def _read(file: str) -> dict[str, Any]:
         if not secrets:
             raise UsageError(f"{file} sets no variable; a custom connection needs at least one.")
         return {"type": "custom", "configs": {}, "secrets": secrets}
-    from penstock.frontends import yaml  # PyYAML, for the two verbs that read a file
+    from penstock import yaml  # PyYAML, for the two verbs that read a file
 
     value = yaml.read(Path(file)).value
     if not isinstance(value, dict) or not value:

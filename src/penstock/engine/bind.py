@@ -40,8 +40,12 @@ def bind(flow: Flow, *, connections: Connections, models: Models, folder: Path |
         *order([n for n in flow.nodes if n.scope == "run"]),
     ]
     positions = {node.name: position for position, node in enumerate(ordered)}
+    children: dict[str, list[int]] = {node.name: [] for node in ordered}
+    for position, node in enumerate(ordered):
+        for parent in node.parents():
+            children[parent].append(position)
     base = Context(folder, connections, models, flow.message_format)
-    steps = tuple(_step(flow, node, ordered, base) for node in ordered)
+    steps = tuple(_step(flow, node, positions, tuple(children[node.name]), base) for node in ordered)
     count = sum(node.scope == "line" for node in ordered)
     return Program(
         flow=flow,
@@ -52,6 +56,7 @@ def bind(flow: Flow, *, connections: Connections, models: Models, folder: Path |
         line_steps=count,
         blocking=all(step.bound.mode != "async" and not _is_async_generator(step) for step in steps[:count]),
         sequential=all(position == 0 or position - 1 in steps[position].parents for position in range(count)),
+        redactor=connections.redactor,
     )
 
 
@@ -66,7 +71,8 @@ def _modules(flow: Flow) -> None:
             continue
         try:
             found = importlib.util.find_spec(module)
-        except (ImportError, ValueError, AttributeError):
+        except Exception:
+            # Looking for a module inside a package imports the package, which may fail in any way.
             found = None
         if found is None:
             raise LoadError(
@@ -76,8 +82,7 @@ def _modules(flow: Flow) -> None:
             )
 
 
-def _step(flow: Flow, node: Node, ordered: list[Node], base: Context) -> Step:
-    positions = {other.name: position for position, other in enumerate(ordered)}
+def _step(flow: Flow, node: Node, positions: Mapping[str, int], children: tuple[int, ...], base: Context) -> Step:
     context = dataclasses.replace(base, origins=_origins(flow, node))
     literals = {name: value for name, value in node.inputs.items() if not isinstance(value, Reference)}
     references = {name: value for name, value in node.inputs.items() if isinstance(value, Reference)}
@@ -96,7 +101,7 @@ def _step(flow: Flow, node: Node, ordered: list[Node], base: Context) -> Step:
         from_nodes=from_nodes,
         condition=_condition(node, positions),
         parents=tuple(sorted({positions[name] for name in node.parents()})),
-        children=tuple(position for position, other in enumerate(ordered) if node.name in other.parents()),
+        children=children,
         cache=node.cache and bool(bound.fingerprint),
     )
 

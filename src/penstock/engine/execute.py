@@ -6,19 +6,22 @@ A node runs as soon as what it refers to is settled (completed or bypassed). The
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from typing import Any
 
-from penstock.cache import content_key
+from penstock.cache import ContentCache, content_key
+from penstock.connections.redact import Redactor
 from penstock.engine.capture import BUFFER, Buffer
 from penstock.engine.failure import failure_of
 from penstock.engine.host import Host
 from penstock.engine.inputs import convert_inputs
 from penstock.engine.jsonable import unserializable
 from penstock.engine.program import Condition, Program, Step
-from penstock.engine.streams import is_stream, joined, wrap
+from penstock.engine.streams import AnyStream, is_stream, joined, wrap
 from penstock.errors import InputError, PenstockError
 from penstock.records import NO_USAGE, Failure, LineResult, ModelCall, NodeRun, Status, Usage
 from penstock.tracing.calls import CALLS
@@ -71,10 +74,34 @@ async def execute(
     return LineResult(number, status, inputs, output, problem, runs, usage, started, spent)
 
 
+class Notes:
+    """What a node does while it runs: the models it asks, the text it prints."""
+
+    __slots__ = ("buffer", "calls")
+
+    def __init__(self, redactor: Callable[[], Redactor]) -> None:
+        self.calls: list[ModelCall] = []
+        self.buffer = Buffer(redactor)
+
+    @contextlib.contextmanager
+    def taking(self) -> Generator[None]:
+        """Take notes of what is done inside this block and in the threads and tasks that it starts."""
+        calls, buffer = CALLS.set(self.calls), BUFFER.set(self.buffer)
+        try:
+            yield
+        finally:
+            CALLS.reset(calls)
+            BUFFER.reset(buffer)
+
+    def complete(self, run: NodeRun) -> NodeRun:
+        """``run`` with everything that was noted."""
+        return dataclasses.replace(run, calls=tuple(self.calls), usage=total(self.calls), logs=self.buffer.logs())
+
+
 class Line:
     """What is known while a line runs."""
 
-    __slots__ = ("inputs", "outputs", "program", "runs", "settled")
+    __slots__ = ("_consumed", "inputs", "notes", "outputs", "program", "runs", "settled")
 
     def __init__(self, program: Program, inputs: Mapping[str, Any]) -> None:
         count = len(program.steps)
@@ -83,6 +110,8 @@ class Line:
         self.outputs: list[Any] = [None] * count
         self.settled = [_PENDING] * count
         self.runs: list[NodeRun | None] = [None] * count
+        self.notes: list[Notes | None] = [None] * count
+        self._consumed: set[int] = set()
 
     def settle(self, step: Step, run: NodeRun, value: Any) -> None:
         """Note that ``step`` completed with ``value``."""
@@ -95,8 +124,23 @@ class Line:
         self.runs[step.position] = NodeRun(step.name, Status.BYPASSED)
         self.settled[step.position] = _BYPASSED
 
+    async def consume(self, position: int | None, stream: AnyStream, host: Host) -> str:
+        """The whole text of ``stream``, an output of the step at ``position``; what it does on the way is noted there."""
+        notes = None if position is None else self.notes[position]
+        if position is None or notes is None:
+            await host.drain(stream)
+        else:
+            with notes.taking():
+                await host.drain(stream)
+            self._consumed.add(position)
+        return joined(stream)
+
     def records(self) -> tuple[NodeRun, ...]:
-        """The nodes that began or were bypassed; text of consumed streams in place of the streams."""
+        """The nodes that began or were bypassed; of those that streamed also what they did after they had returned."""
+        for position in self._consumed:
+            run, notes = self.runs[position], self.notes[position]
+            if run is not None and notes is not None:
+                self.runs[position] = notes.complete(run)
         return tuple(run for run in self.runs if run is not None)
 
     def data(self) -> list[Any]:
@@ -125,28 +169,37 @@ async def _run_parallel(line: Line, steps: tuple[Step, ...], host: Host) -> Fail
     waiting = {step.position: len(step.parents) for step in steps}
     ready = [step for step in steps if not step.parents]
     running: dict[Any, Step] = {}
-    while ready or running:
-        if len(ready) == 1 and not running:
-            step = ready.pop()
-            failure = await run_step(line, step, host)
-            finished = [(step, failure)]
-        else:
-            while ready and len(running) < host.concurrency:
-                step = ready.pop(0)
-                running[host.start(run_step(line, step, host))] = step
-            done = await host.first(running)
-            finished = [(running.pop(handle), handle.result()) for handle in done]
-        for step, failure in finished:
-            if failure is not None:
-                _cancel(line, running)
-                return failure
-            for child in step.children:
-                if child in waiting:
-                    waiting[child] -= 1
-                    if not waiting[child]:
-                        ready.append(line.program.steps[child])
-        ready.sort(key=_position)
+    try:
+        while ready or running:
+            if len(ready) == 1 and not running:
+                step = ready.pop()
+                finished = [(step, await run_step(line, step, host))]
+            else:
+                finished = await _some(line, ready, running, host)
+            for step, failure in finished:
+                if failure is not None:
+                    return failure
+                for child in step.children:
+                    if child in waiting:
+                        waiting[child] -= 1
+                        if not waiting[child]:
+                            ready.append(line.program.steps[child])
+            ready.sort(key=_position)
+    finally:
+        # After a failure, or when this line itself is cancelled because its time is over.
+        _cancel(line, running)
     return None
+
+
+async def _some(line: Line, ready: list[Step], running: dict[Any, Step], host: Host) -> list[tuple[Step, Any]]:
+    """Start what is ready, as far as there is room, and wait for the first to end."""
+    while ready and len(running) < host.concurrency:
+        step = ready.pop(0)
+        running[host.start(run_step(line, step, host))] = step
+    done = await host.first(running)
+    finished = [(running.pop(handle), handle.result()) for handle in done]
+    # Of several that failed at once the line always reports the same one.
+    return sorted(finished, key=lambda pair: pair[0].position)
 
 
 def _position(step: Step) -> int:
@@ -158,6 +211,7 @@ def _cancel(line: Line, running: dict[Any, Step]) -> None:
         handle.cancel()
         if line.runs[step.position] is None:
             line.runs[step.position] = NodeRun(step.name, Status.CANCELED)
+    running.clear()
 
 
 async def run_step(line: Line, step: Step, host: Host) -> Failure | None:
@@ -167,16 +221,18 @@ async def run_step(line: Line, step: Step, host: Host) -> Failure | None:
             line.bypass(step)
             return None
         arguments = _arguments(line, step)
-    except (PenstockError, TypeError) as error:
-        return failure_of(error, step.name)
+    except Exception as error:
+        # A comparison or a property of the user's own objects may raise anything.
+        return failure_of(error, step.name, line.program.redactor)
     return await call_step(line, step, arguments, host)
 
 
 async def call_step(line: Line, step: Step, arguments: dict[str, Any], host: Host) -> Failure | None:
     """Call the tool of ``step`` and settle it on ``line``."""
-    calls: list[ModelCall] = []
-    buffer = Buffer()
-    calls_token, buffer_token = CALLS.set(calls), BUFFER.set(buffer)
+    notes = line.notes[step.position] = Notes(line.program.redactor)
+    calls = notes.calls
+    # Not ``with notes.taking()``: this is done for every node of every line.
+    calls_token, buffer_token = CALLS.set(calls), BUFFER.set(notes.buffer)
     started, clock = time.time(), time.perf_counter()
     failure: Failure | None = None
     value: Any = None
@@ -190,9 +246,9 @@ async def call_step(line: Line, step: Step, arguments: dict[str, Any], host: Hos
             data = line.data() if step.bound.wants_data else None
             value = wrap(await host.invoke(step.bound, arguments, data))
             if key is not None and host.cache is not None:
-                host.cache.put(key, value)
+                _keep(host.cache, key, value, line.program.redactor())
     except Exception as error:
-        failure = failure_of(error, step.name)
+        failure = failure_of(error, step.name, line.program.redactor)
     finally:
         CALLS.reset(calls_token)
         BUFFER.reset(buffer_token)
@@ -206,7 +262,7 @@ async def call_step(line: Line, step: Step, arguments: dict[str, Any], host: Hos
         failure,
         total(calls) if calls else NO_USAGE,
         tuple(calls),
-        buffer.logs(),
+        notes.buffer.logs(),
         cached,
     )
     if failure is None:
@@ -214,6 +270,12 @@ async def call_step(line: Line, step: Step, arguments: dict[str, Any], host: Hos
     else:
         line.runs[step.position] = run
     return failure
+
+
+def _keep(cache: ContentCache, key: str, value: Any, redactor: Redactor) -> None:
+    # A value with a secret in it could only be kept masked, and would come back changed.
+    if not (redactor and redactor.hits(repr(value))):
+        cache.put(key, value)
 
 
 def total(calls: list[ModelCall]) -> Usage:
@@ -230,7 +292,7 @@ def _bypassed(line: Line, step: Step) -> bool:
         if condition.parent is not None and line.settled[condition.parent] == _BYPASSED:
             return True
         # A condition that is met runs the node even if everything it refers to was bypassed.
-        return bool(_condition_value(line, condition, step) != condition.equals)
+        return not _condition_value(line, condition, step) == condition.equals  # ruff: ignore[negate-equal-op]  an object's own == decides
     parents = step.from_nodes
     return bool(parents) and all(line.settled[source.parent] == _BYPASSED for source in parents)
 
@@ -251,7 +313,8 @@ def _condition_value(line: Line, condition: Condition, step: Step) -> Any:
 
 
 def _arguments(line: Line, step: Step) -> dict[str, Any]:
-    arguments = dict(step.bound.constants)
+    # A tool may change the lists and maps that it gets; the next line must not see that.
+    arguments = {name: _fresh(value) for name, value in step.bound.constants.items()}
     for source in step.from_inputs:
         arguments[source.parameter] = line.inputs[source.input]
     for parent in step.from_nodes:
@@ -262,6 +325,12 @@ def _arguments(line: Line, step: Step) -> dict[str, Any]:
         value = line.outputs[parent.parent]
         arguments[parent.parameter] = value if parent.read is None else parent.read(value)
     return arguments
+
+
+def _fresh(value: Any) -> Any:
+    if type(value) is list:
+        return [_fresh(item) for item in value]
+    return {key: _fresh(item) for key, item in value.items()} if type(value) is dict else value
 
 
 async def _outputs(line: Line, host: Host, streaming: bool) -> tuple[dict[str, Any] | None, Failure | None]:
@@ -278,11 +347,10 @@ async def _outputs(line: Line, host: Host, streaming: bool) -> tuple[dict[str, A
                 value = plan.value
             value = wrap(value)
             if is_stream(value) and not streaming:
-                await host.drain(value)
-                value = joined(value)
+                value = await line.consume(plan.parent, value, host)
         except Exception as error:
             node = line.program.steps[plan.parent].name if plan.parent is not None else None
-            return None, failure_of(error, node)
+            return None, failure_of(error, node, line.program.redactor)
         reason = None if is_stream(value) else unserializable(value)
         if reason is not None:
             return None, Failure(

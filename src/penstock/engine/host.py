@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextvars
-from collections.abc import Callable, Collection, Coroutine
+import threading
+from collections.abc import Awaitable, Callable, Collection, Coroutine
+from types import TracebackType
 from typing import Any, Protocol
 
 from penstock.aio import run_sync
@@ -50,13 +52,51 @@ class _Exit(ToolError):
 
 
 def _call(bound: Bound, arguments: dict[str, Any], data: Any) -> Any:
-    try:
+    with _contained:
         return bound.call(arguments, data) if bound.wants_data else bound.call(**arguments)
-    except SystemExit as error:
-        raise _Exit(f"The tool called sys.exit({error.code!r}).") from error
-    except StopIteration as error:
-        # A coroutine cannot let this one through.
-        raise _Exit(f"The tool raised StopIteration({error.value!r}).") from error
+
+
+async def _await(work: Awaitable[Any]) -> Any:
+    with _contained:
+        return await work
+
+
+class _Contained:
+    """Makes a ToolError of what a tool must not do to the thread or the event loop that it runs in."""
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        match error:
+            case None:
+                return
+            case SystemExit():
+                raise _Exit(f"The tool called sys.exit({error.code!r}).") from error
+            case StopIteration():
+                # A coroutine cannot let this one through.
+                raise _Exit(f"The tool raised StopIteration({error.value!r}).") from error
+            case Exception() | GeneratorExit():
+                return
+            case asyncio.CancelledError() if _is_being_cancelled():
+                return
+            case KeyboardInterrupt() if threading.current_thread() is threading.main_thread():
+                return
+            case _:
+                # An event loop or a thread would end with it, and every other line that runs there.
+                raise _Exit(f"The tool raised {type(error).__name__}({error}).") from error
+
+
+_contained = _Contained()
+
+
+def _is_being_cancelled() -> bool:
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:
+        return False
+    return task is not None and task.cancelling() > 0
 
 
 class ThreadHost:
@@ -75,20 +115,21 @@ class ThreadHost:
     async def invoke(self, bound: Bound, arguments: dict[str, Any], data: Any) -> Any:
         """Call the tool here and now; a coroutine is awaited on the background loop."""
         value = _call(bound, arguments, data)
-        return run_sync(value) if bound.mode == "async" else value
+        return run_sync(_await(value)) if bound.mode == "async" else value
 
     async def drain(self, stream: AnyStream) -> None:
         """Consume here and now."""
-        if not isinstance(stream, Stream):
-            run_sync(_exhaust(stream))
+        if isinstance(stream, Stream):
+            _exhaust_plain(stream)
         else:
-            for _ in stream:
-                pass
+            run_sync(_exhaust(stream))
 
     def start(self, work: Coroutine[Any, Any, Any]) -> Handle:
         """Begin ``work`` in a thread of the pool."""
         assert self._pool is not None, "a host without a pool runs one node at a time"
-        return self._pool.submit(contextvars.copy_context().run, drive, work)
+        future = self._pool.submit(contextvars.copy_context().run, drive, work)
+        future.add_done_callback(lambda done: work.close() if done.cancelled() else None)
+        return future
 
     async def first(self, handles: Collection[Handle]) -> set[Handle]:
         """Wait in this thread."""
@@ -110,7 +151,7 @@ class LoopHost:
         if bound.mode == "thread":
             return await self._in_thread(_call, bound, arguments, data)
         value = _call(bound, arguments, data)
-        return await value if bound.mode == "async" else value
+        return await _await(value) if bound.mode == "async" else value
 
     async def drain(self, stream: AnyStream) -> None:
         """Consume; a plain generator may block, so a thread does it."""
@@ -120,8 +161,9 @@ class LoopHost:
             await self._in_thread(_exhaust_plain, stream)
 
     def start(self, work: Coroutine[Any, Any, Any]) -> Handle:
-        """Begin ``work`` as a task of the running loop."""
-        return asyncio.get_running_loop().create_task(work)
+        """Begin ``work`` as a task of the running loop, under the name of the one that asks: both are of one line."""
+        task = asyncio.current_task()
+        return asyncio.get_running_loop().create_task(work, name=task.get_name() if task else None)
 
     async def first(self, handles: Collection[Handle]) -> set[Handle]:
         """Wait for the first to end."""
@@ -134,13 +176,15 @@ class LoopHost:
 
 
 async def _exhaust(stream: AsyncStream | TextStream) -> None:
-    async for _ in stream:
-        pass
+    with _contained:
+        async for _ in stream:
+            pass
 
 
 def _exhaust_plain(stream: Stream) -> None:
-    for _ in stream:
-        pass
+    with _contained:
+        for _ in stream:
+            pass
 
 
 def drive(work: Coroutine[Any, Any, Any]) -> Any:

@@ -101,7 +101,9 @@ class Inline:
     async def call_async(self, values: Mapping[str, Any], *, streaming: bool = False) -> LineResult:
         """The same for a caller with an event loop of its own: calls run side by side on it."""
         # The flow's code is imported in a thread: the caller's loop has other things to do.
-        program = self._program or await asyncio.to_thread(lambda: self.program)
+        program = self._program
+        if program is None:
+            program = await asyncio.to_thread(lambda: self.program)
         with self._surroundings():
             return await execute(program, values, self._loop_host(), streaming=streaming)
 

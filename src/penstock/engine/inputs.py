@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from penstock.engine.program import Program
+from penstock.engine.program import InputPlan, Program
 from penstock.errors import InputError, PenstockError
 from penstock.graph.types import Unparsable, convert
 from penstock.prompts.image import load_images, to_image
@@ -52,32 +52,54 @@ def convert_inputs(
     return result
 
 
-def _convert(program: Program, plan: Any, value: Any, index: int | None, folder: Path | None) -> Any:
+def _convert(program: Program, plan: InputPlan, value: Any, index: int | None, folder: Path | None) -> Any:
     place = "" if index is None else f" in line {index} of input data"
-    base = folder or program.folder
-    kind = plan.type
+    return convert_input(
+        plan.name,
+        plan.type,
+        value,
+        folder=folder or program.folder,
+        message_format=program.flow.message_format,
+        place=place,
+    )
+
+
+def convert_input(name: str, kind: str, value: Any, *, folder: Path, message_format: str, place: str = "") -> Any:
+    """The value of the flow input ``name`` as its type ``kind``.
+
+    Args:
+        name: The input's name, for messages.
+        kind: Its declared type.
+        value: What was given.
+        folder: Where relative image paths start.
+        message_format: How images are written.
+        place: Where the value stands, for messages: empty, or " in line 3 of input data".
+
+    Raises:
+        InputError: The value does not fit.
+    """
     try:
         if kind == "image":
-            return to_image(value, base, message_format=program.flow.message_format)
+            return to_image(value, folder, message_format=message_format)
         if kind in _VERBATIM:
             return value
         converted = convert(value, kind)
         if kind in ("list", "object") and isinstance(converted, (list, dict)):
-            return load_images(converted, folder=base, message_format=program.flow.message_format)
+            return load_images(converted, folder=folder, message_format=message_format)
     except Unparsable as error:
         raise InputError(
-            f"Failed to parse the flow input. The value for flow input {plan.name!r}{place} was interpreted as JSON string"
+            f"Failed to parse the flow input. The value for flow input {name!r}{place} was interpreted as JSON string"
             f" since its type is {kind!r}. However, the value {_short(value)} is invalid for JSON parsing: {error}.",
             code="InputParseError",
         ) from error
     except PenstockError as error:
         raise InputError(
-            f"The value for flow input {plan.name!r}{place} cannot be loaded as {kind}: {error.message}",
+            f"The value for flow input {name!r}{place} cannot be loaded as {kind}: {error.message}",
             code=error.code,
         ) from error
     except (ValueError, TypeError) as error:
         raise InputError(
-            f"The input for flow is incorrect. The value for flow input {plan.name!r}{place} does not match the expected"
+            f"The input for flow is incorrect. The value for flow input {name!r}{place} does not match the expected"
             f" type {kind!r}: {_short(value)}.",
             code="InputTypeError",
         ) from error

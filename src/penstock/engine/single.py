@@ -12,13 +12,13 @@ from penstock.connections.resolve import Connections
 from penstock.engine.bind import bind
 from penstock.engine.execute import Line, call_step
 from penstock.engine.host import Host
+from penstock.engine.inputs import convert_input
 from penstock.engine.program import Step
 from penstock.errors import InputError, UsageError
 from penstock.graph.check import nearest
-from penstock.graph.flow import Flow
+from penstock.graph.flow import Flow, FlowInput
 from penstock.graph.node import Node
 from penstock.graph.reference import Reference, getter
-from penstock.graph.types import convert
 from penstock.models.pool import Models
 from penstock.prompts.image import load_images
 from penstock.records import NodeRun
@@ -34,7 +34,8 @@ async def call_node(
 
     Raises:
         UsageError: There is no such node.
-        InputError: A value that the node refers to is not given.
+        InputError: A value that the node refers to is not given, or does not fit its type.
+        LoadError: The node cannot be made ready.
     """
     node = flow.node(name)
     if node is None:
@@ -76,9 +77,9 @@ def _value(flow: Flow, node: Node, parameter: str, reference: Reference, values:
         port = flow.inputs.get(reference.name)
         for key in (f"inputs.{reference.name}", reference.name, parameter):
             if key in values:
-                return convert(values[key], port.type) if port else values[key]
+                return _flow_input(flow, port, values[key]) if port else values[key]
         if port is not None and port.has_default:
-            return port.default
+            return _flow_input(flow, port, port.default)
         raise _missing(node, parameter, reference)
     whole = f"{reference.name}.output"
     exact = f"{whole}.{reference.path}" if reference.path else whole
@@ -94,11 +95,16 @@ def _value(flow: Flow, node: Node, parameter: str, reference: Reference, values:
     raise _missing(node, parameter, reference)
 
 
+def _flow_input(flow: Flow, port: FlowInput, value: Any) -> Any:
+    folder = Path(flow.source.file).parent
+    return convert_input(port.name, port.type, value, folder=folder, message_format=flow.message_format)
+
+
 def _parsed(value: Any) -> Any:
     if isinstance(value, str):
         try:
             return json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             return value
     return value
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import AsyncIterator, Iterator
+from types import AsyncGeneratorType, GeneratorType
 from typing import Any
 
 from penstock.tools.stream import TextStream
@@ -47,15 +47,19 @@ class AsyncStream:
         return item
 
 
+_GENERATORS = (GeneratorType, AsyncGeneratorType)
 AnyStream = Stream | AsyncStream | TextStream
 
 
 def wrap(value: Any) -> Any:
-    """A generator as a stream that remembers; anything else as it is."""
-    if inspect.isgenerator(value):
+    """A generator as a stream that remembers, also as a value of a map; anything else as it is."""
+    if isinstance(value, GeneratorType):
         return Stream(value)
-    if inspect.isasyncgen(value):
+    if isinstance(value, AsyncGeneratorType):
         return AsyncStream(value)
+    if type(value) is dict and any(isinstance(item, _GENERATORS) for item in value.values()):
+        # Two outputs may refer to one of its generators: both must see all of it.
+        return {key: wrap(item) if isinstance(item, _GENERATORS) else item for key, item in value.items()}
     return value
 
 

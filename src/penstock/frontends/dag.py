@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from penstock.errors import LoadError
-from penstock.frontends.yaml import Document
 from penstock.graph.diagnostic import Diagnostic
 from penstock.graph.flow import Flow, FlowInput, FlowOutput, Source, Variant, VariantSet
 from penstock.graph.node import Activate, Call, Node
 from penstock.graph.reference import parse
 from penstock.graph.types import TYPES
+from penstock.yaml import Document
 
 _TOP = {
     "$schema", "id", "name", "display_name", "description", "tags", "type", "language", "inputs", "outputs", "nodes",

@@ -28,21 +28,26 @@ def environment(
     """
     result: dict[str, str] = {}
     notes: list[str] = []
-    for name, value in {**declared, **overrides}.items():
-        if _REFUSED.search(str(name)):
+    for key, value in {**declared, **overrides}.items():
+        name = str(key)
+        if _REFUSED.search(name):
             notes.append(
                 f"environment variable {name!r} is left out: it would change the process itself, not the flow."
             )
             continue
         try:
-            result[str(name)] = _value(as_text(value), connection)
+            text = _value(as_text(value), connection)
         except (BadConnection, KeyError) as error:
-            said = error.message if isinstance(error, BadConnection) else f"the connection has no {error}."
-            if name in overrides:
-                result[str(name)] = as_text(value)
-            else:
+            if key not in overrides:
                 # The flow may do without it; if it cannot, it fails where it reads it.
+                said = error.message if isinstance(error, BadConnection) else f"the connection has no {error}."
                 notes.append(f"environment variable {name!r} is not set: {said}")
+                continue
+            text = as_text(value)
+        if not name or "=" in name or "\0" in name + text:
+            notes.append(f"environment variable {name!r} is left out: no process can have it under that name or value.")
+            continue
+        result[name] = text
     return result, notes
 
 

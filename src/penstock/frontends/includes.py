@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import zipfile
 from pathlib import Path
 
 from penstock.errors import LoadError
 from penstock.graph.flow import Flow
+from penstock.yaml import top_level_lines
 
 _SKIP = shutil.ignore_patterns("__pycache__", ".git", ".promptflow", ".venv", "node_modules")
 
@@ -24,11 +24,18 @@ def merge(flow: Flow, target: Path) -> Path:
     """
     source = Path(flow.source.file)
     folder = source.parent
-    shutil.copytree(folder, target, dirs_exist_ok=True, ignore=_SKIP, ignore_dangling_symlinks=True)
-    for include in flow.additional_includes:
-        _include(flow, folder, include, target)
-    merged = target / source.name
-    merged.write_text(_without_key(source.read_text(encoding="utf-8-sig")), encoding="utf-8")
+    try:
+        shutil.copytree(folder, target, dirs_exist_ok=True, ignore=_SKIP, ignore_dangling_symlinks=True)
+        for include in flow.additional_includes:
+            _include(flow, folder, include, target)
+        merged = target / source.name
+        merged.write_text(_without_key(source.read_text(encoding="utf-8-sig")), encoding="utf-8")
+    except OSError as error:
+        said = error.strerror or str(error)[:500]
+        raise LoadError(
+            f"{source}: the flow's folder and its additional includes cannot be copied to {target}: {said}.",
+            code="InvalidInclude",
+        ) from error
     return merged
 
 
@@ -47,7 +54,7 @@ def _find(folder: Path, include: str) -> Path | None:
 
 def _include(flow: Flow, folder: Path, include: str, target: Path) -> None:
     path = _find(folder, include)
-    if path is None:
+    if path is None or not path.name:
         raise LoadError(
             f"{flow.source.file}: unable to find additional include {include!r} (looked for {(folder / include).resolve()}).",
             code="InvalidInclude",
@@ -64,5 +71,10 @@ def _include(flow: Flow, folder: Path, include: str, target: Path) -> None:
 
 
 def _without_key(text: str) -> str:
-    # Cut the block out of the text, so that the line numbers of what stands before it stay those of the user's file.
-    return re.sub(r"(?m)^additional_includes\s*:.*(?:\n(?:[ \t]+.*|-.*|[ \t]*))*(?:\n|\Z)", "", text)
+    """The text of a flow file with empty lines in the place of the key, so that all else keeps its line."""
+    span = top_level_lines(text, "additional_includes")
+    if span is None:
+        return text
+    lines = text.splitlines(keepends=True)
+    first, last = span
+    return "".join([*lines[:first], *("\n" for _ in lines[first:last]), *lines[last:]])

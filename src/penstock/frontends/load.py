@@ -8,8 +8,8 @@ from typing import Any
 
 from penstock.errors import LoadError
 from penstock.frontends import dag
-from penstock.frontends.yaml import Document, read
 from penstock.graph.flow import Flow
+from penstock.yaml import Document, read
 
 NAMES = ("flow.dag.yaml", "flow.dag.yml", "flow.flex.yaml", "flow.flex.yml")
 

@@ -75,7 +75,7 @@ def _node(flow: Flow, node: Node, connections: Connections) -> Iterable[Diagnost
 
 def _included(flow: Flow, path: str) -> bool:
     """Whether an included folder brings the file."""
-    first = Path(path).parts[0]
+    first = Path(path).parts[0] if Path(path).parts else ""
     for include in flow.additional_includes:
         folder = (Path(flow.source.file).parent / include).resolve()
         if folder.is_dir() and folder.name == first and (folder.parent / path).is_file():
@@ -142,7 +142,7 @@ def _template(flow: Flow, node: Node, path: Path) -> Iterable[Diagnostic]:
 def _python(flow: Flow, node: Node, path: Path) -> Iterable[Diagnostic]:
     try:
         tree = ast.parse(path.read_bytes(), str(path))
-    except (SyntaxError, ValueError) as error:
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         yield Diagnostic(
             "error", "PythonLoadError", f"Not valid Python: {error}.", str(path), getattr(error, "lineno", 1)
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
@@ -40,17 +41,24 @@ def order(nodes: Sequence[Node]) -> list[Node]:
         LoadError: A cycle; the message names its nodes.
     """
     known = {node.name for node in nodes}
-    placed: set[str] = set()
-    rest = list(nodes)
+    parents = [node.parents() & known for node in nodes]
+    waiting = [len(names) for names in parents]
+    children: dict[str, list[int]] = {}
+    for position, names in enumerate(parents):
+        for name in names:
+            children.setdefault(name, []).append(position)
+    free = [position for position, count in enumerate(waiting) if not count]  # sorted, so it is a heap
     result: list[Node] = []
-    while rest:
-        free = next((node for node in rest if (node.parents() & known) <= placed), None)
-        if free is None:
-            names = ", ".join(sorted(node.name for node in rest))
-            raise LoadError(f"The nodes {names} wait for each other in a circle.", code="NodeCircularDependency")
-        rest.remove(free)
-        placed.add(free.name)
-        result.append(free)
+    while free:
+        node = nodes[heapq.heappop(free)]
+        result.append(node)
+        for position in children.get(node.name, ()):
+            waiting[position] -= 1
+            if not waiting[position]:
+                heapq.heappush(free, position)
+    if len(result) < len(nodes):
+        names_left = ", ".join(sorted(node.name for node, count in zip(nodes, waiting, strict=True) if count))
+        raise LoadError(f"The nodes {names_left} wait for each other in a circle.", code="NodeCircularDependency")
     return result
 
 

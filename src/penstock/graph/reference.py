@@ -10,7 +10,8 @@ from typing import Any, Literal
 from penstock.errors import BadReference
 
 # A word, ['any text'] or [digits]; whatever stands between two matches is skipped, as prompt flow does.
-_TOKEN = re.compile(r"(\w+)|\['(.*?)'\]|\[(\d+)\]")
+# An index of more digits than any list has places for is read as a word, which nothing has either.
+_TOKEN = re.compile(r"(\w+)|\['(.*?)'\]|\[(\d{1,18})\]")
 _INPUT_PREFIXES = ("inputs.", "flow.")
 
 Step = tuple[Literal["word", "key", "index"], "str | int"]
@@ -33,6 +34,9 @@ class Reference:
     def __str__(self) -> str:
         if self.kind == "input":
             return f"${{inputs.{self.name}}}"
+        if self.name in ("inputs", "flow") and self.section == "output" and not self.path:
+            # With its section it would read as a flow input.
+            return f"${{{self.name}}}"
         return f"${{{self.name}.{self.section}{'.' + self.path if self.path else ''}}}"
 
 
@@ -85,8 +89,8 @@ def getter(reference: Reference) -> Callable[[Any], Any] | None:
                 ) from error
             except TypeError as error:
                 raise BadReference(
-                    f"{reference} asks for {token!r} in a value of type {type(value).__name__},"
-                    f" the output of node {reference.name!r} has nothing inside.",
+                    f"{reference} asks for {token!r} in a value of type {type(value).__name__}, which has nothing inside;"
+                    f" see what node {reference.name!r} gives.",
                     code="TypeError",
                 ) from error
         return value

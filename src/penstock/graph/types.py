@@ -35,21 +35,24 @@ def convert(value: Any, type_name: str) -> Any:
         ValueError: The value does not fit the type.
         TypeError: Likewise, for a type Python cannot convert.
     """
-    match type_name:
-        case "int":
-            return int(value)
-        case "double":
-            return float(value)
-        case "bool":
-            return _bool(value)
-        case "string":
-            return str(value)
-        case "list":
-            return _list(value)
-        case "object":
-            return _object(value)
-        case _:
-            return value
+    try:
+        match type_name:
+            case "int":
+                return int(value)
+            case "double":
+                return float(value)
+            case "bool":
+                return _bool(value)
+            case "string":
+                return str(value)
+            case "list":
+                return _list(value)
+            case "object":
+                return _object(value)
+            case _:
+                return value
+    except OverflowError as error:  # infinity as an int, an int that no float can hold
+        raise ValueError(str(error)) from error
 
 
 def _bool(value: Any) -> bool:
@@ -64,7 +67,7 @@ def _list(value: Any) -> list[Any]:
     if isinstance(value, str):
         try:
             value = json.loads(value)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise Unparsable(str(error)) from error
     if not isinstance(value, list):
         raise ValueError(f"{value!r} is no list")
@@ -75,6 +78,6 @@ def _object(value: Any) -> Any:
     if isinstance(value, str):
         try:
             return json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             return value
     return value

@@ -9,9 +9,9 @@ from typing import Any
 
 from penstock.connections.env_file import read_env_file
 from penstock.errors import UsageError
-from penstock.frontends.yaml import Document, read
 from penstock.graph.check import nearest
 from penstock.runs.spec import RunSpec
+from penstock.yaml import Document, read
 
 _KNOWN = {
     "$schema", "name", "display_name", "description", "tags", "properties", "flow", "data", "run", "column_mapping", "variant",

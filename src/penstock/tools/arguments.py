@@ -25,7 +25,7 @@ def bind_literals(literals: Mapping[str, Any], signature: Signature, context: Co
     """
     arguments: dict[str, Any] = {}
     for name, value in literals.items():
-        if value is None or value == "":
+        if value is None or (isinstance(value, str) and not value):
             continue
         parameter = signature.parameters.get(name)
         arguments[name] = value if parameter is None else bind_literal(value, parameter, context, node)
@@ -42,6 +42,8 @@ def bind_literal(value: Any, parameter: Parameter, context: Context, node: str) 
         return _connection(str(value), parameter, context, node)
     if parameter.kind == "image":
         return to_image(value, context.folder, message_format=context.message_format)
+    if parameter.kind == "assistant_definition" and context.assistant is not None:
+        return context.assistant(value, parameter.name, context, node)
     try:
         converted = convert(value, parameter.kind)
         if parameter.kind in ("list", "object"):

@@ -11,7 +11,7 @@ from penstock.models.model import Completion, Request
 from penstock.models.pool import Models
 from penstock.records import NO_USAGE, ModelCall
 from penstock.tools.stream import TextStream
-from penstock.tracing.calls import note
+from penstock.tracing.calls import CALLS, note
 
 
 async def ask(models: Models, connection: Connection, request: Request) -> Completion:
@@ -31,9 +31,12 @@ def ask_stream(models: Models, connection: Connection, request: Request) -> Text
     """The answer piece by piece; called on an event loop."""
     started = time.time()
     stream = models.get(connection).stream(request)
+    # The stream may end long after its node has returned, in another context.
+    calls = CALLS.get()
 
     def done() -> None:
-        note(_call(request, stream.completion, started))
+        if calls is not None:
+            calls.append(_call(request, stream.completion, started))
 
     return TextStream(stream, _text, done)
 

@@ -40,7 +40,9 @@ class Bound:
 class Context:
     """Where tools are looked up: the flow's folder, its connections and models.
 
-    ``origins`` gives for each input of the node where its value comes from.
+    ``origins`` gives for each input of the node where its value comes from; ``assistant`` turns the path of an assistant's
+    YAML file into the assistant, for parameters that want one: it takes the path, the parameter's name, this and the node's
+    name.
     """
 
     folder: Path
@@ -48,6 +50,7 @@ class Context:
     models: Models
     message_format: Literal["basic", "openai-vision"] = "basic"
     origins: Mapping[str, Origin] = field(default_factory=dict[str, Origin])
+    assistant: Callable[[Any, str, Context, str], Any] | None = None
 
 
 Data = Iterable[Any]

@@ -92,11 +92,12 @@ def find_tool(module: ModuleType, file: Path, node: str) -> Any:
     found: list[Any] = []
     for value in vars(module).values():
         if inspect.isclass(value) and issubclass(value, ToolProvider) and value.__module__ == module.__name__:
-            methods = [item for item in vars(value).values() if callable(item) and hasattr(item, MARK)]
+            methods = [item for _, item in inspect.getmembers(value, callable) if hasattr(item, MARK)]
             found.extend((value, method) for method in methods)
         elif callable(value) and hasattr(value, MARK) and getattr(value, "__module__", None) == module.__name__:
             found.append(value)
-    unique = list({id(item): item for item in found}.values())
+    # One function may have two names in its file.
+    unique = list({id(item[1]) if isinstance(item, tuple) else id(item): item for item in found}.values())
     if not unique:
         raise LoadError(f"Node {node!r}: {file} defines no tool; put @tool above its function.", code="NoToolDefined")
     if len(unique) > 1:
@@ -142,6 +143,13 @@ def mode_of(function: Any) -> Mode:
 
 def _instance(cls: type[Any], literals: dict[str, Any], context: Context, node: str) -> Any:
     signature = read_signature(cls.__init__, skip_self=True)
+    referred = [name for name in signature.parameters if context.origins.get(name, "literal") != "literal"]
+    if referred:
+        raise LoadError(
+            f"Node {node!r}: {', '.join(referred)} of {cls.__name__} must be plain values: the object is made once, when"
+            " the flow is loaded.",
+            code="InputTypeMismatch",
+        )
     given = {name: literals.pop(name) for name in list(literals) if name in signature.parameters}
     arguments = bind_literals(given, signature, context, node)
     missing = [p.name for p in signature.parameters.values() if p.required and p.name not in arguments]
@@ -155,7 +163,9 @@ def _instance(cls: type[Any], literals: dict[str, Any], context: Context, node: 
         initialize = getattr(instance, "initialize", None)
         if callable(initialize) and not read_signature(initialize).parameters:
             initialize()
-    except Exception as error:
+    except PenstockError:
+        raise
+    except (Exception, SystemExit) as error:
         raise LoadError(
             f"Node {node!r}: {cls.__name__} cannot be made: ({type(error).__name__}) {error}", code="ToolLoadError"
         ) from error

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
 from penstock.errors import LoadError
 from penstock.graph.node import Node
 from penstock.graph.reference import Reference
+from penstock.tools.assistant import load_assistant
 from penstock.tools.bound import Bound, Context
 from penstock.tools.llm import bind_llm
 from penstock.tools.package import bind_custom_llm, bind_package
@@ -22,6 +24,8 @@ def resolve(node: Node, literals: Mapping[str, Any], references: Mapping[str, Re
         LoadError: There is no such tool, or it cannot be made ready.
     """
     call = node.call
+    # Given here, because an assistant's tools are bound like nodes: their arguments cannot reach up to their binding.
+    context = dataclasses.replace(context, assistant=load_assistant)
     if call.source == "package" and call.type in ("python", "custom_llm", "llm"):
         return bind_package(call.target, literals, context, node.name)
     if call.type == "custom_llm" or call.source == "package_with_prompt":

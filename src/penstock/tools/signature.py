@@ -72,7 +72,13 @@ def read_signature(function: Callable[..., Any], *, skip_self: bool = False) -> 
     for item in found:
         if item.kind is item.VAR_KEYWORD:
             is_open = True
-        elif item.kind is not item.VAR_POSITIONAL:
+        elif item.kind is item.POSITIONAL_ONLY and item.default is item.empty:
+            name = getattr(function, "__qualname__", repr(function))
+            raise LoadError(
+                f"Parameter {item.name!r} of {name}() stands before a '/', so no node can give it by its name; remove the '/'.",
+                code="BadFunctionInterface",
+            )
+        elif item.kind not in (item.VAR_POSITIONAL, item.POSITIONAL_ONLY):
             parameters[item.name] = _parameter(item, function)
     return Signature(parameters, is_open)
 
@@ -81,23 +87,26 @@ def _parameter(item: inspect.Parameter, function: Callable[..., Any]) -> Paramet
     required = item.default is item.empty
     annotation = item.annotation
     if isinstance(annotation, str):
-        annotation = _resolve(annotation, function)
+        annotation = _resolve(item.name, annotation, function)
     if annotation is item.empty:
-        kind = "object" if required or item.default is None else _PLAIN.get(type(item.default), "object")
+        kind = "object" if required or item.default is None else _type_name(type(item.default))
         return Parameter(item.name, kind, required)
     classes = _connection_classes(annotation)
     if classes:
         return Parameter(item.name, "connection", required, classes, isinstance(annotation, types.UnionType))
-    if isinstance(item.annotation, str):
-        # prompt flow sees only text here and takes the parameter as an object.
+    if isinstance(item.annotation, str) and annotation is not AssistantDefinition:
+        # prompt flow sees only text here and takes the parameter as an object. Connections and assistants are resolved all
+        # the same: as an object they would be of no use to anybody.
         return Parameter(item.name, "object", required)
     return Parameter(item.name, _type_name(annotation), required)
 
 
-def _resolve(text: str, function: Callable[..., Any]) -> Any:
+def _resolve(name: str, text: str, function: Callable[..., Any]) -> Any:
+    """What the annotation ``text`` of the parameter ``name`` stands for, as far as it can be found out."""
     try:
-        return typing.get_type_hints(function).get(text, None) or _named(text, function)
+        return typing.get_type_hints(function)[name]
     except Exception:
+        # One annotation that cannot be resolved, of a name only type checkers import say, hides all others.
         return _named(text, function)
 
 

@@ -16,7 +16,7 @@ class TextStream:
     def __init__(self, source: AsyncIterator[Any], text: Callable[[Any], str], done: Callable[[], None]) -> None:
         self._source = source
         self._text = text
-        self._done = done
+        self._done: Callable[[], None] | None = done
         self._loop = asyncio.get_running_loop()
         self.items: list[str] = []
 
@@ -27,7 +27,9 @@ class TextStream:
         try:
             piece = self._text(await self._source.__anext__())
         except StopAsyncIteration:
-            self._done()
+            done, self._done = self._done, None
+            if done is not None:  # whoever asks again after the end must not have it counted again
+                done()
             raise
         self.items.append(piece)
         return piece

@@ -34,14 +34,17 @@ class _Loader(_Base):  # type: ignore[misc]  # the base is chosen at run time
 
 _Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), "tTfF")
 _Loader.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"^(?:~|null|Null|NULL|)$"), ["~", "n", "N", ""])
+# Numbers as prompt flow's reader has them: also 0b11, signs before 0o and 0x, underscores between digits.
 _Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:int", re.compile(r"^(?:[-+]?[0-9][0-9_]*|0o[0-7]+|0x[0-9a-fA-F]+)$"), list("-+0123456789")
+    "tag:yaml.org,2002:int",
+    re.compile(r"^[-+]?(?:[0-9][0-9_]*|0b[01][01_]*|0o[0-7][0-7_]*|0x[0-9a-fA-F][0-9a-fA-F_]*)$"),
+    list("-+0123456789"),
 )
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float",
     re.compile(
-        r"^(?:[-+]?(?:[0-9][0-9_]*\.[0-9_]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|[-+]?[0-9][0-9_]*[eE][-+]?[0-9]+"
-        r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$"
+        r"^(?:[-+]?(?:[0-9][0-9_]*\.[0-9_]*(?:[eE][-+]?[0-9]+)?|\.[0-9][0-9_]*(?:[eE][-+][0-9]+)?)"
+        r"|[-+]?[0-9][0-9_]*[eE][-+]?[0-9]+|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$"
     ),
     list("-+0123456789."),
 )
@@ -95,18 +98,47 @@ def parse(text: str, file: str = "<text>") -> Document:
             f"{file}: a flow file of more than {_MAX_BYTES:,} characters is refused.", code="YamlParseError"
         )
     try:
+        _check_depth(text, file)
         root = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f"{file}:{mark.line + 1}" if mark else file
         said = " ".join(part for part in (error.context, error.problem) if part)
         raise LoadError(f"{place}: this is no valid YAML: {said}.", code="YamlParseError") from error
-    except (yaml.YAMLError, RecursionError) as error:
+    except (yaml.YAMLError, UnicodeEncodeError, RecursionError) as error:
         raise LoadError(f"{file}: this is no valid YAML: {error}.", code="YamlParseError") from error
     if root is None:
         return Document({}, file)
     lines: dict[KeyPath, int] = {(): root.start_mark.line + 1}
     return Document(_Builder(file, lines).build(root, (), 0), file, lines)
+
+
+def top_level_lines(text: str, key: str) -> tuple[int, int] | None:
+    """First line of ``key`` in the outermost map of a valid file and first line after its value, from 0.
+
+    None where the key is not there, or where it shares a line with others.
+    """
+    root = yaml.compose(text, Loader=_Loader)
+    if not isinstance(root, yaml.MappingNode) or root.flow_style:
+        return None
+    starts = [name.start_mark.line for name, _ in root.value] + [root.end_mark.line + (root.end_mark.column > 0)]
+    for position, (name, _) in enumerate(root.value):
+        if name.value == key:
+            return starts[position], starts[position + 1]
+    return None
+
+
+def _check_depth(text: str, file: str) -> None:
+    """Refuse what is nested too deeply before it is composed: composing it would overflow the C stack."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > _MAX_DEPTH:
+                line = event.start_mark.line + 1 if event.start_mark else "?"
+                raise LoadError(f"{file}:{line}: values are nested too deeply.", code="YamlParseError")
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
 
 
 class _Builder:
@@ -143,7 +175,11 @@ class _Builder:
             if key_node.tag == "tag:yaml.org,2002:merge":
                 parts = self.build(value_node, path, depth + 1)
                 for part in reversed(parts if isinstance(parts, list) else [parts]):
-                    merged.update(part if isinstance(part, dict) else {})
+                    if not isinstance(part, dict):
+                        raise LoadError(
+                            f"{self.file}:{line}: '<<' merges a map or a list of maps.", code="YamlParseError"
+                        )
+                    merged.update(part)
                 continue
             key = self.build(key_node, path, depth + 1)
             if not isinstance(key, Hashable):
@@ -172,9 +208,7 @@ class _Builder:
 
 def _int(text: str) -> int:
     bare = text.replace("_", "")
-    if bare.startswith(("0o", "0x")):
-        return int(bare, 0)
-    return int(bare)
+    return int(bare, 0) if bare.lstrip("+-")[:2] in ("0b", "0o", "0x") else int(bare)
 
 
 def _float(text: str) -> float:
