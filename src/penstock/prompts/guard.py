@@ -76,7 +76,9 @@ def refusal(address: Address, *, allow_local: bool = False) -> str | None:
             return f"{address} is no address of one machine"
         if not allow_local and not inner.is_global:
             return f"{address} is not a public address"
-    if address in _NAT64_LOCAL and not allow_local:
+    # 6to4 relays are gone, and Python's versions do not agree whether the range is public.
+    tunnel = isinstance(address, ipaddress.IPv6Address) and address.sixtofour is not None
+    if (tunnel or address in _NAT64_LOCAL) and not allow_local:
         return f"{address} is not a public address"
     return None
 
