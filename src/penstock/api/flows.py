@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from penstock.connections.redact import secret_variables
 from penstock.connections.resolve import Connections
 from penstock.engine.inline import Inline
 from penstock.engine.streams import is_stream
@@ -47,6 +48,7 @@ class FlowFunction:
         self, flow: Flow, connections: Connections, models: Models, variables: Mapping[str, Any], settings: Settings
     ) -> None:
         names, self.notes = environment(flow.environment_variables, variables, connections.get)
+        connections.also_secret(secret_variables(names))
         self.flow = _merged(flow, self)
         self.inline = Inline(
             self.flow,

@@ -13,6 +13,7 @@ from penstock.connections.connection import MASK, Connection
 # In words for people (logs, errors) a short secret is masked too; in values it would damage data that only looks like it.
 SHORTEST_IN_TEXT = 4
 SHORTEST_IN_VALUES = 6
+_SHORTEST_IN_FILES = 12
 # What people write where a local server wants any key: no secret, and words of everyday text.
 _STAND_INS = re.compile(
     r"(?i)none|null|true|false|test|fake|dummy|local|empty|unused|ollama|offline|no-key|not-needed|placeholder|\*+|"
@@ -32,7 +33,7 @@ class Redactor:
             ``SHORTEST_IN_TEXT`` are left alone.
     """
 
-    __slots__ = ("_in_text", "_in_values")
+    __slots__ = ("_in_files", "_in_text", "_in_values")
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         known = {str(value) for value in secrets}
@@ -41,6 +42,8 @@ class Redactor:
         # The longest first: one secret may be part of another.
         self._in_text = tuple(sorted(forms, key=len, reverse=True))
         self._in_values = tuple(form for form in self._in_text if len(form) >= SHORTEST_IN_VALUES)
+        longer = [form for form in self._in_values if len(form) >= _SHORTEST_IN_FILES]
+        self._in_files = tuple(form.encode("utf-8", "surrogatepass") for form in longer)
 
     def __repr__(self) -> str:
         """Never the secrets."""
@@ -67,11 +70,13 @@ class Redactor:
             return [self.value(item) for item in value]
         return value
 
-    def hits(self, text: str | bytes) -> bool:
-        """Whether a secret stands in ``text`` (JSON text, the content of a file): what costs next to nothing to ask."""
-        if isinstance(text, bytes):
-            return any(form.encode("utf-8", "surrogatepass") in text for form in self._in_values)
+    def hits(self, text: str) -> bool:
+        """Whether ``value`` would change what ``text`` (JSON) says; costs next to nothing."""
         return any(form in text for form in self._in_values)
+
+    def stands_in(self, content: bytes) -> bool:
+        """Whether a file's content holds a secret that is too long to stand there by chance."""
+        return any(form in content for form in self._in_files)
 
     def _string(self, text: str) -> str:
         for form in self._in_values:
@@ -110,12 +115,12 @@ def _header(name: str, value: str) -> set[str]:
 
 
 def _forms(value: str) -> set[str]:
-    """``value`` as it stands, and as JSON, Python's ``repr`` and URLs write it."""
-    forms = {
-        value,
-        json.dumps(value)[1:-1],
-        json.dumps(value, ensure_ascii=False)[1:-1],
-        repr(value)[1:-1],
-        quote(value, safe="", errors="replace"),
-    }
-    return {form for form in forms if len(form) >= SHORTEST_IN_TEXT}
+    """``value`` as it stands, and as JSON, Python's ``repr`` and URLs write it; also JSON inside of JSON or of a ``repr``."""
+    once = {value, *_quoted(value), quote(value, safe="", errors="replace")}
+    return once.union(*map(_quoted, once))
+
+
+def _quoted(text: str) -> set[str]:
+    # A repr that stands in single quotes escapes those, one in double quotes does not.
+    inside = repr(text + '"')[1:-2]
+    return {json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1], repr(text)[1:-1], inside}

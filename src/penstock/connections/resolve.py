@@ -129,6 +129,11 @@ class Connections:
         found = (secrets_of(conn) for conn in self._found.values())
         return self._secrets.union(secret_variables(self._env or {}), *found)
 
+    def also_secret(self, values: Iterable[str]) -> None:
+        """Count ``values`` among the secrets: they were given to a flow by other ways than a connection."""
+        self._secrets |= frozenset(values)
+        self._redactor = None
+
     def redactor(self) -> Redactor:
         """Takes these secrets out of text; ask anew each time, since connections are read when they are asked for."""
         if self._redactor is None or self._redactor[0] != len(self._found):

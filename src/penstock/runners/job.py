@@ -28,6 +28,7 @@ class Job:
         cache: Folder where answers of nodes and models are kept, None for none.
         workers: How many workers share the allowances a minute of each connection.
         memory: Bytes of address space a worker may use, None for no limit.
+        secrets: Values that must not reach a record: those of the connections and of variables that hold keys.
     """
 
     flow: str
@@ -45,6 +46,7 @@ class Job:
     cache: str | None = None
     workers: int = 1
     memory: int | None = None
+    secrets: tuple[str, ...] = field(default=(), repr=False)
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON."""
@@ -53,4 +55,4 @@ class Job:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         """Read back ``to_json``."""
-        return cls(**{**data, "variants": tuple(data["variants"])})
+        return cls(**{**data, "variants": tuple(data["variants"]), "secrets": tuple(data["secrets"])})

@@ -10,6 +10,7 @@ import sys
 import time
 from collections import deque
 
+from penstock.connections.redact import Redactor
 from penstock.runners import frames
 from penstock.runners.job import Job
 from penstock.runners.runner import LineInput
@@ -28,6 +29,8 @@ class WorkerProcess:
         self.slots = Slots.create(job.concurrency * 2)
         self.assigned: dict[int, LineInput] = {}
         self.ready = False
+        # Of what it says nothing is cut before the secrets are out.
+        self._redactor = Redactor(job.secrets)
         self.tainted = False
         self.quarantine = False
         self.born = time.monotonic()
@@ -120,7 +123,7 @@ class WorkerProcess:
             code = self.process.wait(5)
         except subprocess.TimeoutExpired:
             code = None
-        said = b"".join(self._stderr).decode("utf-8", "replace").strip()
+        said = self._redactor.text(b"".join(self._stderr).decode("utf-8", "replace").strip())
         how = f"exit code {code}" if code is None or code >= 0 else f"signal {_signal_name(-code)}"
         return f"{how}{'; it said last: ' + said[-500:] if said else ''}"
 

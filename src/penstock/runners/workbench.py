@@ -44,17 +44,17 @@ class Workbench:
         self.job = job
         settings = Settings(home=Path(job.settings["home"]), env=dict(os.environ), file=job.settings.get("file", {}))
         offline = OfflineSpec.from_json(job.offline) if job.offline else None
-        connections = Connections.from_export(dict(job.connections))
-        secrets = [value for name in job.connections for value in connections.get(name).secrets.values()]
+        connections = Connections.from_export(dict(job.connections), job.secrets)
         answers = ContentCache(Path(job.cache) / "answers") if job.cache else None
-        self.models = Models(settings, offline, secrets=secrets, workers=job.workers, cache=answers)
+        self.models = Models(settings, offline, secrets=connections.secrets(), workers=job.workers, cache=answers)
         adopt(Session(self.models, connections))
         flow = override_inputs(load(job.flow, variants=job.variants, connections=job.overrides), job.inputs)
         self.program = bind(flow, connections=connections, models=self.models)
         cache = ContentCache(Path(job.cache) / "nodes") if job.cache else None
         self.thread_host = ThreadHost(job.node_concurrency, pool if job.node_concurrency > 1 else None, cache)
         self.loop_host = LoopHost(pool, job.node_concurrency, cache)
-        self.encoder = Encoder(_saver(Path(job.files), flow.message_format) if job.files else None)
+        saver = _saver(Path(job.files), flow.message_format) if job.files else None
+        self.encoder = Encoder(saver, connections.redactor)
 
     def pack(self, result: LineResult) -> bytes:
         """A result frame."""

@@ -21,6 +21,7 @@ from typing import Any, BinaryIO
 
 from penstock import plugins
 from penstock.aio import background_loop, run_sync
+from penstock.connections.redact import Redactor
 from penstock.engine import capture
 from penstock.engine.execute import execute
 from penstock.engine.host import drive
@@ -206,7 +207,7 @@ def main() -> None:
     try:
         bench = Workbench(job, pool)
     except PenstockError as error:
-        refusal = {"code": error.code, "message": error.message}
+        refusal = {"code": error.code, "message": Redactor(job.secrets).text(error.message)}
         output.send(frames.pack(frames.REFUSED, json.dumps(refusal).encode()), now=True)
         return
     worker = Worker(bench, slots, output)

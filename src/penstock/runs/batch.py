@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from penstock.connections.redact import Redactor
 from penstock.connections.resolve import Connections
 from penstock.errors import InputError, LoadError, PenstockError, UsageError
 from penstock.graph.flow import Flow
@@ -22,6 +23,7 @@ from penstock.runners.runner import Delivered, LineInput, Runner, Session
 from penstock.runs.counter import Counter
 from penstock.runs.dataset import Dataset
 from penstock.runs.join import Joined, join
+from penstock.runs.keyfiles import key_check
 from penstock.runs.mapping import ColumnMapping
 from penstock.runs.plan import flow_path, plan_flow, plan_job, worker_count
 from penstock.runs.progress import Listener
@@ -98,6 +100,7 @@ def run_batch(
             _record(spec, name, now), display_name=display_name(spec.display_name, spec, name, now)
         )
         batch = _Batch(spec, flow, store, session, datasets=opened, notes=notes, listener=listener)
+        batch.redactor = Redactor(job.secrets)
         batch.stop = stop or StopRule(spec.budget, spec.batch_timeout or settings.batch_timeout)
         return batch.go(run, source)
 
@@ -149,6 +152,7 @@ class _Batch:
         self.notes = notes
         self.listener = listener
         self.stop = StopRule()
+        self.redactor = Redactor()
 
     def go(self, run: Run, source: Run | None) -> Outcome:
         """Create the record, run the lines, aggregate, sum up."""
@@ -167,7 +171,9 @@ class _Batch:
                 raise
             except PenstockError as error:
                 run = self._sum_up(run, Tally(), journal, counter)
-                run = dataclasses.replace(run, status=Status.FAILED, failure=Failure(error.code, error.message))
+                run = dataclasses.replace(
+                    run, status=Status.FAILED, failure=Failure(error.code, self.redactor.text(error.message))
+                )
             run = dataclasses.replace(run, properties={**run.properties, "notes": self.notes})
             write_results(Path(run.folder), run, journal)
         run = self.store.save_run(run)
@@ -181,7 +187,8 @@ class _Batch:
             again = dataclasses.replace(source, status=Status.RUNNING, ended=None, failure=None)
             return self.store.save_run(again)
         run = self.store.create_run(run)
-        taken = take_snapshot([(Path(self.flow.source.file).parent, ".")], Path(run.folder) / "snapshot")
+        folder, refuse = Path(self.flow.source.file).parent, key_check(self.redactor)
+        taken = take_snapshot([(folder, ".")], Path(run.folder) / "snapshot", refuse=refuse)
         self.notes.extend(taken.notes)
         if source is not None and source.properties.get("snapshot") not in (None, taken.hash):
             self.notes.append(

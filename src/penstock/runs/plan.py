@@ -8,6 +8,7 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
+from penstock.connections.redact import secret_variables
 from penstock.connections.resolve import Connections
 from penstock.errors import InputError
 from penstock.frontends.environment import as_text, environment
@@ -21,6 +22,8 @@ from penstock.runs.spec import RunSpec
 from penstock.settings import Settings
 
 DEFAULT_CONCURRENCY = 32
+# Tables of penstock.toml that hold keys and passwords, and that no worker reads.
+_KEPT_HERE = frozenset({"connections", "store"})
 
 
 def plan_flow(spec: RunSpec, stack: ExitStack) -> Flow:
@@ -56,15 +59,17 @@ def plan_job(
     """
     variables, notes = environment(flow.environment_variables, spec.environment_variables, connections.get)
     workers, concurrency = worker_count(spec, settings), line_concurrency(spec, settings)
+    exported = connections.export(_connection_names(spec, flow, connections))
+    secrets = connections.secrets() | secret_variables({**connections.env_values, **variables})
     job = Job(
         flow=flow.source.file,
         variants=spec.variants,
         overrides=spec.connections,
         inputs=spec.overrides,
-        connections=connections.export(_connection_names(spec, flow, connections)),
+        connections=exported,
         environment={**connections.env_values, **variables},
         offline=spec.offline.to_json() if spec.offline else None,
-        settings={"home": str(settings.home), "file": dict(settings.file)},
+        settings={"home": str(settings.home), "file": {k: v for k, v in settings.file.items() if k not in _KEPT_HERE}},
         concurrency=-(-concurrency // workers),
         node_concurrency=spec.node_concurrency,
         line_timeout=spec.line_timeout or settings.line_timeout,
@@ -72,6 +77,7 @@ def plan_job(
         cache=str(settings.home / "cache") if spec.cache else None,
         workers=workers,
         memory=spec.worker_memory,
+        secrets=tuple(sorted(secrets)),
     )
     return job, notes
 

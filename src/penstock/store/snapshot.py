@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -35,8 +35,18 @@ def flow_files(folder: Path, notes: list[str] | None = None) -> Iterator[tuple[P
     yield from _walk(folder, folder.resolve(), "", Ignore.of(folder), [] if notes is None else notes)
 
 
+def _nothing(path: str, content: bytes) -> str | None:
+    del path, content
+    return None
+
+
 def take_snapshot(
-    files: Iterable[tuple[Path, str]], target: Path, *, largest: int = LARGEST, total: int = TOTAL
+    files: Iterable[tuple[Path, str]],
+    target: Path,
+    *,
+    largest: int = LARGEST,
+    total: int = TOTAL,
+    refuse: Callable[[str, bytes], str | None] = _nothing,
 ) -> Snapshot:
     """Copy files into ``target``.
 
@@ -45,6 +55,7 @@ def take_snapshot(
         target: Folder of the snapshot, made if it is not there.
         largest: Bytes beyond which a file is noted but not copied.
         total: Bytes beyond which no more is copied.
+        refuse: Gives for a path and a content the reason not to copy them, or None.
 
     Raises:
         StoreError: A path that leads out of ``target``, or a file that cannot be read or written.
@@ -63,6 +74,9 @@ def take_snapshot(
     for relative in sorted(wanted):
         try:
             data, note = _content(wanted[relative], relative, largest, total - size)
+            reason = None if data is None else refuse(relative, data)
+            if reason is not None:
+                data, note = None, f"{relative} is not in the snapshot: {reason}."
             digest.update(f"{relative}\0{len(data) if data is not None else note}\0".encode("utf-8", "surrogateescape"))
             if data is None:
                 notes.append(note)
