@@ -14,12 +14,46 @@ HEAD = """# Command line
 
     penstock NOUN VERB [options]
 
-Every verb takes `--help`; those that print a result take `--json` and then print one JSON value on standard output.
-Messages and progress go to standard error. The exit code is 0 where the command did what it was asked, 2 where it was
-asked wrongly or the flow cannot be loaded, 1 where something failed, 130 after Ctrl-C.
+The verbs, flags and results are those of prompt flow's `pf`, so `alias pf=penstock` serves; what Penstock adds stands
+beside them. Every verb takes `--help`.
 
-`penstock --version` prints the version.
+**Results** go to standard output, messages and progress to standard error. `--json` prints one JSON value, on errors
+too: `{"status": "Failed", "error": {"code": …, "message": …}}`. `flow test --json` prints
+`{"status", "output", "error", "nodes": {NAME: {"status", "output", …}}}`. Without it, a run is printed as prompt flow
+prints it; `run list` is a table on a terminal and JSON in a pipe; after `--stream`, and by `run stream`, the summary is
+followed by the run's JSON in a pipe. Nothing is coloured in a pipe or with `NO_COLOR`, and characters that the terminal's
+encoding lacks are written as escapes.
+
+**Exit codes**: 0, done; 1, something failed (a line of a run counts, unless `--allow-failures`); 2, asked wrongly, or the
+flow cannot be loaded; 130, Ctrl-C; 70, a mistake in Penstock: the sentence names a file in `PENSTOCK_HOME/logs` with the
+details, which `--debug` prints, too.
+
+**KEY=VALUE flags** take several pairs and may be repeated; a later pair wins. One pair of quotes around a value is taken
+off. `--inputs` takes one `.json` or `.jsonl` file (its first line) instead. `--data` and `--flow` beside `run create
+--file` are looked for in the file's folder first, as prompt flow does, then in the working directory.
+
+**Variables**: `--env-file FILE` gives connections (`NAME={"type": …}`) and variables for the flow's code. Where it is not
+given, connections are read from `.env` in the working directory; its other variables fill in `${env:NAME}` in
+connections, and reach the flow only with `--env-file .env` or `--environment-variables .env`. `--environment-variables`
+without a value takes the nearest `.env` upward.
+
+**What is written**: `flow test` writes nothing into the flow's folder but the images it returns
+(`.promptflow/output`). prompt flow's records of the call are written with `--detail DIR`: `flow.detail.json`,
+`flow.output.json`, `flow.log`, `flow.metrics.json`; with `--node`, `flow-NODE.node.detail.json` and `….output.json`.
+Runs are kept in `PENSTOCK_HOME` (default `~/.penstock`).
+
+**Chat**: `flow test --interactive` asks at the terminal and passes the conversation on as the flow's chat history. Answers
+appear as they stream. A line that ends with a backslash goes on in the next one; Ctrl-D or `:quit` leaves; a turn that fails
+is told and forgotten. Questions may also come from a pipe, one a line.
+
+`penstock --version` prints the version, `penstock -v` what `pf -v` prints.
+
+**Not part of Penstock yet**: `flow serve`, `flow build`, `flow save`, `flow test --ui`, `run create --source`, `tool`,
+`trace`, `service`, `experiment`, `upgrade`, and what `pfazure` does in a cloud workspace. Each says so in a sentence, with
+what to use instead, and exits with 2.
 """
+
+COMMON = ("help", "json", "env_file", "debug")  # of every verb, so they stand at the head of the page
 
 
 def page() -> str:
@@ -33,9 +67,9 @@ def page() -> str:
 
 
 def verbs(parser: argparse.ArgumentParser, noun: str) -> Iterator[tuple[str, argparse.ArgumentParser]]:
-    """The verbs of a noun, in the order in which they were added."""
+    """The verbs of a noun, in the order in which they were added; ``words`` is for the shells' scripts only."""
     for found in choices(parser):
-        yield from ((verb, sub) for group in choices(found[noun]) for verb, sub in group.items())
+        yield from ((verb, sub) for group in choices(found[noun]) for verb, sub in group.items() if verb != "words")
 
 
 def choices(parser: argparse.ArgumentParser) -> Iterator[dict[str, argparse.ArgumentParser]]:
@@ -48,7 +82,7 @@ def choices(parser: argparse.ArgumentParser) -> Iterator[dict[str, argparse.Argu
 def section(command: str, parser: argparse.ArgumentParser) -> str:
     """One verb: what it does, its options, its examples."""
     lines = [f"### {command}\n", f"{parser.description or ''}\n".lstrip()]
-    shown = [action for action in parser._actions if action.help is not argparse.SUPPRESS and action.dest != "help"]
+    shown = [action for action in parser._actions if action.help is not argparse.SUPPRESS and action.dest not in COMMON]
     if shown:
         lines += ["| option | |", "|---|---|", *(row(action) for action in shown), ""]
     if parser.epilog:

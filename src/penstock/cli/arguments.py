@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from penstock.connections.env_file import read_env_file
+from penstock.cli.output import note
+from penstock.connections.env_file import env_files, read_env_file
 from penstock.connections.resolve import Connections
 from penstock.errors import InputError, UsageError
 from penstock.models.offline import OfflineSpec
@@ -16,14 +17,14 @@ from penstock.settings import Settings
 
 
 def add_common(parser: argparse.ArgumentParser, *, models: bool = False) -> None:
-    """``--json``, ``--env-file``, prompt flow's ``--verbose`` and ``--debug``; with ``models`` the offline flags too."""
+    """``--json``, ``--env-file``, prompt flow's common flags; with ``models`` the offline flags too."""
     parser.add_argument("--json", action="store_true", help="print one machine-readable JSON value")
     parser.add_argument(
         "--env-file",
         action="append",
         default=[],
         metavar="FILE",
-        help="connections and variables, a line each (repeatable)",
+        help="connections and variables, a line each (repeatable; for connections default: ./.env)",
     )
     parser.add_argument("--verbose", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("-d", "--debug", action="store_true", help="show the traceback of an unexpected error")
@@ -33,6 +34,11 @@ def add_common(parser: argparse.ArgumentParser, *, models: bool = False) -> None
         group.add_argument("--offline", metavar="RULES", help="answer from a scripted model (a rules file), no network")
         group.add_argument("--replay", metavar="FILE", help="answer from recorded calls only, no network")
         group.add_argument("--record", metavar="FILE", help="ask the real model and record every call")
+
+
+def add_yes(parser: argparse.ArgumentParser, about: str) -> None:
+    """``--yes``, under all of its names."""
+    parser.add_argument("-y", "--yes", "--assume-yes", action="store_true", help=about)
 
 
 def pairs(items: Iterable[str | Sequence[str]] | None, flag: str) -> dict[str, str]:
@@ -71,7 +77,7 @@ def read_inputs(items: Iterable[str | Sequence[str]] | None, flag: str = "--inpu
         InputError: A file that is missing or malformed.
     """
     words = flat(items)
-    if len(words) == 1 and "=" not in Path(words[0]).name:
+    if len(words) == 1 and "=" not in Path(words[0]).name and (Path(words[0]).suffix or Path(words[0]).exists()):
         return read_input_file(words[0], flag)
     return dict(pairs(words, flag))
 
@@ -88,7 +94,7 @@ def read_input_file(name: str, flag: str) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         raise InputError(f"{name}: byte {error.start} is no UTF-8.", code="InvalidUserData") from error
     if path.suffix == ".jsonl":
-        text = next((line for line in text.splitlines() if line.strip()), "")
+        text = next((line for line in text.split("\n") if line.strip()), "")
     try:
         value = json.loads(text)
     except ValueError as error:
@@ -135,8 +141,22 @@ def node_overrides(items: Iterable[str | Sequence[str]] | None) -> dict[str, dic
 
 
 def open_connections(arguments: argparse.Namespace, settings: Settings) -> Connections:
-    """The connections of this command."""
-    return Connections.open(settings, arguments.env_file)
+    """The connections of this command; ./.env gives some, too, where no ``--env-file`` is named.
+
+    The plain variables of ./.env fill in ``${env:NAME}`` and reach no flow: prompt flow does not load that file either.
+
+    Raises:
+        InputError: A named env file is missing or malformed.
+    """
+    if arguments.env_file:
+        return Connections.open(settings, arguments.env_file)
+    try:
+        connections = Connections.open(settings, env_files((), Path.cwd()))
+    except InputError as error:  # nobody asked for this file; another program may read it by other rules
+        note(f"{error.message} No connections are read from it.")
+        return Connections.open(settings)
+    connections.env_values.clear()
+    return connections
 
 
 def offline_spec(arguments: argparse.Namespace) -> OfflineSpec | None:
@@ -152,3 +172,32 @@ def offline_spec(arguments: argparse.Namespace) -> OfflineSpec | None:
     for kind, path in given.items():
         return OfflineSpec(kind, str(Path(path).absolute()))  # type: ignore[arg-type]  # the keys are its kinds
     return None
+
+
+def positive(text: str) -> int:
+    """A whole number above 0, for ``type=``."""
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
+    return number
+
+
+def above_zero(text: str) -> float:
+    """A finite number above 0, for ``type=``."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
+    return number
+
+
+def size(text: str) -> int:
+    """Bytes from text such as ``4G``, for ``type=``."""
+    units = {"k": 10, "m": 20, "g": 30, "t": 40}
+    shift = units.get(text[-1:].lower(), 0)
+    return positive(text[:-1] if shift else text) << shift

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from typing import Any, TextIO
 
 from penstock.api.flows import FlowError, FlowFunction
-from penstock.cli.output import interactive, plain
+from penstock.cli.output import interactive, note, plain, print_json
+from penstock.engine.jsonable import Encoder
 from penstock.engine.streams import AnyStream, is_stream, joined
-from penstock.errors import UsageError
+from penstock.errors import LoadError, PenstockError, UsageError
+from penstock.records import Status
 
-WELCOME = """Chat with {name!r}. An empty line is ignored; a line that ends with \\ goes on in the next one.
-Leave with Ctrl-D or a line that is only :quit.
+WELCOME = """Chat with {name}. A line that ends with \\ goes on in the next one. Leave with Ctrl-D or :quit.
 """
 
 
-def chat(function: FlowFunction, inputs: dict[str, Any], results: TextIO) -> int:
+def chat(function: FlowFunction, inputs: dict[str, Any], screen: TextIO, *, as_json: bool = False) -> int:
     """Ask, answer, remember, until the person leaves; exit 0, or 1 if a turn failed and nobody can type again.
+
+    Args:
+        function: A chat flow.
+        inputs: Values of its other inputs; a chat history among them is where the conversation starts.
+        screen: Where the conversation is shown.
+        as_json: Whether to print the whole conversation as JSON at its end.
 
     Raises:
         UsageError: The flow is no chat flow; the message says what it lacks.
@@ -25,20 +33,25 @@ def chat(function: FlowFunction, inputs: dict[str, Any], results: TextIO) -> int
     turns: list[Any] = list(inputs.get(history) or function.flow.inputs[history].default or [])
     person = interactive(sys.stdin)
     if person:
-        results.write(WELCOME.format(name=function.flow.name))
+        screen.write(plain(WELCOME.format(name=function.flow.name)))
     failed = False
-    while (text := _read(person, results)) is not None:
+    while (text := _read(person, screen)) is not None:
         if not text.strip():
             continue
-        given = {**inputs, question: text, history: turns}
+        given = {**inputs, question: text, history: list(turns)}
         try:
-            output = _turn(function, given, answer, results)
-        except FlowError as error:
+            output = _turn(function, given, answer, screen)
+        except LoadError:
+            raise  # the flow cannot run at all; asking again changes nothing
+        except PenstockError as error:
             failed = True
-            sys.stderr.write(f"penstock: {plain(error.message)}\n")
+            note(error.message)
             continue
         others = {name: value for name, value in given.items() if name != history}
         turns.append({"inputs": others, "outputs": output})
+    if as_json:
+        status = Status.FAILED if failed else Status.COMPLETED
+        print_json({"status": status.value, "chat_history": turns}, indent=None, strict=True)
     return 1 if failed and not person else 0
 
 
@@ -62,19 +75,30 @@ def _ports(function: FlowFunction) -> tuple[str, str, str]:
 def _read(person: bool, results: TextIO) -> str | None:
     lines: list[str] = []
     while True:
-        if person:
-            results.write("… " if lines else "You: ")
-            results.flush()
-        try:
-            line = sys.stdin.readline()
-        except KeyboardInterrupt:
-            return None
-        if not line or line.strip() == ":quit":
-            return "\n".join(lines) if lines else None
-        line = line.rstrip("\n")
+        line = _ask("... " if lines else "User: ", results) if person else _next_line()
+        if line is None or line.strip() == ":quit":
+            return "\n".join(lines) if lines and line is None else None
         if not line.endswith("\\"):
             return "\n".join([*lines, line])
         lines.append(line[:-1])
+
+
+def _ask(prompt: str, results: TextIO) -> str | None:
+    """A line from the person; editing it and fetching earlier ones works where the system has readline."""
+    with contextlib.suppress(ImportError):
+        import readline  # ruff: ignore[unused-import]  input() uses it once it is imported; only a conversation needs it
+    # input() offers editing on the real standard output only.
+    with contextlib.redirect_stdout(results):
+        try:
+            return input(prompt)
+        except (EOFError, KeyboardInterrupt):
+            results.write("\n")
+            return None
+
+
+def _next_line() -> str | None:
+    line = sys.stdin.readline()
+    return line.rstrip("\r\n") if line else None
 
 
 def _turn(function: FlowFunction, given: dict[str, Any], answer: str, results: TextIO) -> dict[str, Any]:
@@ -83,14 +107,20 @@ def _turn(function: FlowFunction, given: dict[str, Any], answer: str, results: T
         raise FlowError(result.failure, result)
     output = dict(result.output or {})
     results.write("Bot: ")
-    for name, value in output.items():
-        if is_stream(value):
-            output[name] = _stream(function, value, results if name == answer else None)
-    if not is_stream((result.output or {}).get(answer)):
-        results.write(plain(str(output[answer])))
-    results.write("\n")
-    results.flush()
+    try:
+        for name, value in output.items():
+            if is_stream(value):
+                output[name] = _stream(function, value, results if name == answer else None)
+        if not is_stream((result.output or {}).get(answer)):
+            results.write(plain(_text(output[answer])))
+    finally:
+        results.write("\n")
+        results.flush()
     return output
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else Encoder().encode(value)
 
 
 def _stream(function: FlowFunction, stream: AnyStream, results: TextIO | None) -> str:

@@ -41,7 +41,7 @@ def register(parser: argparse.ArgumentParser) -> None:
     listing.add_argument("--all-results", action="store_true", help="no limit")
     delete = _verb(verbs, "delete", _delete, "forget a stored connection")
     delete.add_argument("-n", "--name", required=True)
-    delete.add_argument("-y", "--yes", action="store_true", help="do not ask")
+    delete.add_argument("-y", "--yes", "--assume-yes", action="store_true", help="do not ask")
     test = _verb(verbs, "test", _test, "ask the endpoint one cheap question, to see whether it answers")
     test.add_argument("-n", "--name", required=True)
     test.add_argument("--timeout", type=float, default=20.0, metavar="SECONDS", help="default 20")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import argparse
 import importlib
-import sys
+
+from penstock.cli.parser import Parser
 
 VERBS = {
     "init": "make a new flow folder",
@@ -14,13 +14,10 @@ VERBS = {
 }
 
 
-def register(parser: argparse.ArgumentParser) -> None:
+def register(parser: Parser) -> None:
     """Add the verbs; each lives in a module of its own, and only the typed one's is imported."""
     verbs = parser.add_subparsers(metavar="VERB", title="verbs")
-    typed = next((word for word in sys.argv[2:] if word in VERBS), None)
     for verb, about in VERBS.items():
-        sub = verbs.add_parser(
-            verb, help=about, description=about.capitalize() + ".", formatter_class=argparse.RawDescriptionHelpFormatter
-        )
-        if typed in (None, verb):
+        sub = verbs.add_parser(verb, help=about, description=about.capitalize() + ".")
+        if parser.typed in (None, verb):
             importlib.import_module(f"penstock.cli.flow_{verb}").register(sub)

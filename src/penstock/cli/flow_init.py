@@ -8,7 +8,7 @@ import re
 import sys
 from pathlib import Path
 
-from penstock.cli.arguments import add_common, pairs
+from penstock.cli.arguments import add_common, add_yes, pairs
 from penstock.cli.output import print_json
 from penstock.cli.scaffold import chat_flow, evaluation_flow, function_flow, standard_flow
 from penstock.errors import LoadError, UsageError
@@ -32,7 +32,7 @@ def register(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--connection", default="open_ai_connection", help="connection of a chat flow")
     parser.add_argument("--deployment", default="gpt-4o-mini", help="model or deployment of a chat flow")
-    parser.add_argument("-y", "--yes", action="store_true", help="write into a folder that is not empty")
+    add_yes(parser, "write into a folder that is not empty")
     add_common(parser)
     parser.set_defaults(run=run)
 

@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from penstock.api.flows import FlowFunction
 from penstock.cli.arguments import (
@@ -21,12 +21,13 @@ from penstock.cli.arguments import (
     read_variables,
 )
 from penstock.cli.chat import chat
+from penstock.cli.detail import write_detail, write_node_detail
 from penstock.cli.images import saved_images
-from penstock.cli.output import fail, plain
+from penstock.cli.output import note, plain, print_json
 from penstock.engine import capture
 from penstock.engine.aggregate import Aggregation
 from penstock.engine.jsonable import Encoder
-from penstock.errors import LoadError, PenstockError, UsageError
+from penstock.errors import UsageError
 from penstock.frontends.load import load
 from penstock.graph.override import override_inputs
 from penstock.models.pool import Models
@@ -45,7 +46,8 @@ EXAMPLES = """examples:
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the flags."""
     parser.epilog = EXAMPLES
-    parser.add_argument("--flow", required=True, metavar="PATH", help="flow folder or file")
+    parser.add_argument("source", nargs="?", metavar="PATH", help="flow folder or file")
+    parser.add_argument("--flow", metavar="PATH", help="the same")
     parser.add_argument(
         "--inputs", nargs="+", action="append", metavar="K=V", help="flow inputs, or a .json or .jsonl file"
     )
@@ -66,7 +68,12 @@ def register(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--init", nargs="+", action="append", metavar="K=V", help="constructor values (class-based flows)"
     )
-    parser.add_argument("--collection", help=argparse.SUPPRESS)
+    parser.add_argument("--detail", metavar="DIR", help="write flow.detail.json, flow.output.json and flow.log there")
+    for flag in ("--collection", "--port"):  # prompt flow's, of its local pages
+        parser.add_argument(flag, help=argparse.SUPPRESS)
+    for flag in ("--config", "--url-params"):
+        parser.add_argument(flag, nargs="+", action="append", help=argparse.SUPPRESS)
+    parser.add_argument("--skip-open-browser", action="store_true", help=argparse.SUPPRESS)
     add_common(parser, models=True)
     parser.set_defaults(run=run)
 
@@ -74,9 +81,12 @@ def register(parser: argparse.ArgumentParser) -> None:
 def open_flow(arguments: argparse.Namespace) -> FlowFunction:
     """The flow that the flags describe."""
     settings = read_settings()
+    source = arguments.flow or arguments.source
+    if not source:
+        raise UsageError("Say which flow: penstock flow test --flow PATH.")
     connections = open_connections(arguments, settings)
     flow = load(
-        arguments.flow,
+        source,
         variants=tuple(flat(arguments.variant)),
         connections=node_overrides(arguments.connections),
     )
@@ -91,18 +101,16 @@ def open_flow(arguments: argparse.Namespace) -> FlowFunction:
 def run(arguments: argparse.Namespace) -> int:
     """Run once; exit 0 for a completed call, 1 for a failed one, 2 for a flow that cannot be loaded."""
     results = capture.install()
-    try:
-        function = open_flow(arguments)
-        capture.install(function.inline.redactor)
-        for note in function.notes:
-            sys.stderr.write(f"penstock: {plain(note)}\n")
-        if arguments.interactive:
-            return chat(function, _inputs(arguments), results)
-        if arguments.node:
-            return _node(function, arguments, results)
-        return _flow(function, arguments, results)
-    except LoadError as error:
-        return fail(error, as_json=arguments.json)
+    function = open_flow(arguments)
+    capture.install(function.inline.redactor)
+    for said in function.notes:
+        note(said)
+    if arguments.interactive:
+        screen = sys.stderr if arguments.json else results
+        return chat(function, _inputs(arguments), screen, as_json=arguments.json)
+    if arguments.node:
+        return _node(function, arguments)
+    return _flow(function, arguments)
 
 
 def _inputs(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -111,7 +119,7 @@ def _inputs(arguments: argparse.Namespace) -> dict[str, Any]:
     return read_inputs(arguments.inputs)
 
 
-def _flow(function: FlowFunction, arguments: argparse.Namespace, results: TextIO) -> int:
+def _flow(function: FlowFunction, arguments: argparse.Namespace) -> int:
     inputs = _inputs(arguments)
     flow = function.flow
     history = flow.chat_history
@@ -119,20 +127,22 @@ def _flow(function: FlowFunction, arguments: argparse.Namespace, results: TextIO
         inputs[history.name] = []
     unknown = [name for name in inputs if name not in flow.inputs]
     if unknown:
-        sys.stderr.write(f"penstock: unknown inputs, ignored: {', '.join(map(plain, unknown))}.\n")
+        note(f"unknown inputs, ignored: {', '.join(unknown)}.")
     # A flow that cannot be bound is told apart from one that fails.
     program = function.inline.program
     result = function.invoke(inputs)
     done = result.failure is None
     aggregation = function.inline.aggregate(result) if done and program.aggregates else None
+    if arguments.detail:
+        write_detail(Path(arguments.detail), function.inline.redactor, result, aggregation)
     if arguments.json:
-        results.write(_machine(function, result, aggregation))
+        _print_machine(_machine(function, result, aggregation))
     else:
-        _print_human(result, aggregation, Path(flow.source.file).parent, results)
+        _print_human(result, aggregation, Path(flow.source.file).parent)
     return 0 if done else 1
 
 
-def _machine(function: FlowFunction, result: LineResult, aggregation: Aggregation | None) -> str:
+def _machine(function: FlowFunction, result: LineResult, aggregation: Aggregation | None) -> dict[str, Any]:
     runs = [*result.nodes, *(aggregation.nodes if aggregation else ())]
     images, output = saved_images(result.output, Path(function.flow.source.file).parent)
     failure = result.failure
@@ -147,7 +157,11 @@ def _machine(function: FlowFunction, result: LineResult, aggregation: Aggregatio
     }
     if images:
         document["images"] = images
-    return Encoder().encode(document) + "\n"
+    return document
+
+
+def _print_machine(document: dict[str, Any]) -> None:
+    print_json(json.loads(Encoder().encode(document)), indent=None, strict=True)
 
 
 def _machine_node(function: FlowFunction, run: NodeRun) -> dict[str, Any]:
@@ -157,19 +171,19 @@ def _machine_node(function: FlowFunction, run: NodeRun) -> dict[str, Any]:
     return data
 
 
-def _print_human(result: LineResult, aggregation: Aggregation | None, folder: Path, results: TextIO) -> None:
+def _print_human(result: LineResult, aggregation: Aggregation | None, folder: Path) -> None:
     _echo_logs([*result.nodes, *(aggregation.nodes if aggregation else ())])
     failure = result.failure
     if failure is not None:
-        sys.stderr.write(f"penstock: {plain(failure.message)}\n")
+        note(failure.message)
         if failure.traceback:
             sys.stderr.write(plain(failure.traceback))
         return
     encoder = Encoder(_path_dict(folder))
-    results.write(json.dumps(json.loads(encoder.encode(result.output)), indent=4, ensure_ascii=False) + "\n")
+    print_json(json.loads(encoder.encode(result.output)))
     for run in aggregation.nodes if aggregation else ():
         if run.failure is not None:
-            sys.stderr.write(f"penstock: aggregation: {plain(run.failure.message)}\n")
+            note(f"aggregation: {run.failure.message}")
     if aggregation and aggregation.metrics:
         sys.stderr.write("metrics:\n")
         for metric in aggregation.metrics:
@@ -191,15 +205,10 @@ def _echo_logs(runs: list[NodeRun]) -> None:
                 sys.stderr.write(plain(f"[{run.node}] {stream}> {line}") + "\n")
 
 
-def _node(function: FlowFunction, arguments: argparse.Namespace, results: TextIO) -> int:
-    try:
-        run = function.inline.call_node(arguments.node, _inputs(arguments))
-    except LoadError:
-        raise
-    except PenstockError as error:
-        if arguments.json:
-            return fail(error, as_json=True)
-        raise
+def _node(function: FlowFunction, arguments: argparse.Namespace) -> int:
+    run = function.inline.call_node(arguments.node, _inputs(arguments))
+    if arguments.detail:
+        write_node_detail(Path(arguments.detail), function.inline.redactor, run)
     if arguments.json:
         document = {
             "status": run.status.value,
@@ -207,11 +216,12 @@ def _node(function: FlowFunction, arguments: argparse.Namespace, results: TextIO
             "error": run.failure.to_json() if run.failure else None,
             "nodes": {run.node: _machine_node(function, run)},
         }
-        results.write(Encoder().encode(document) + "\n")
+        _print_machine(document)
     elif run.failure is not None:
         _echo_logs([run])
-        sys.stderr.write(f"penstock: {plain(run.failure.message)}\n{plain(run.failure.traceback or '')}")
+        note(run.failure.message)
+        sys.stderr.write(plain(run.failure.traceback or ""))
     else:
         _echo_logs([run])
-        results.write(json.dumps(json.loads(Encoder().encode(run.output)), indent=4, ensure_ascii=False) + "\n")
+        print_json(json.loads(Encoder().encode(run.output)))
     return 0 if run.status is Status.COMPLETED else 1

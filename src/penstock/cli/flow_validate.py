@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from penstock.cli.arguments import add_common, flat, open_connections, pairs
-from penstock.cli.output import plain, print_json
+from penstock.cli.output import counted, plain, print_json
 from penstock.frontends.load import load
 from penstock.frontends.validate import validate_files
 from penstock.graph.check import check
@@ -39,12 +39,12 @@ def run(arguments: argparse.Namespace) -> int:
     found = findings(arguments, source)
     errors = [item for item in found if item.severity == "error"]
     if arguments.json:
-        print_json({"valid": not errors, "diagnostics": [item.to_json() for item in found]})
+        print_json({"valid": not errors, "diagnostics": [item.to_json() for item in found]}, strict=True)
         return 1 if errors else 0
     for item in found:
         sys.stdout.write(plain(str(item)) + "\n")
-    notes = len(found) - len(errors)
-    sys.stdout.write(f"{len(errors)} errors, {notes} warnings and notes.\n")
+    kinds = [(counted(sum(item.severity == kind for item in found), kind)) for kind in ("error", "warning", "note")]
+    sys.stdout.write(f"{', '.join(kinds)}.\n")
     return 1 if errors else 0
 
 

@@ -20,13 +20,12 @@ _LOOPBACK = ("localhost", "127.", "::1")
 
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the verbs of ``penstock model``."""
-    verbs = parser.add_subparsers(metavar="VERB", title="verbs", required=True)
+    verbs = parser.add_subparsers(metavar="VERB", title="verbs")
     serve = verbs.add_parser(
         "serve",
         help="serve a rules file as an OpenAI-compatible endpoint",
         description="Serve a rules file as an OpenAI-compatible (and Azure-compatible) endpoint on this machine.",
-        epilog="example:\n  penstock model serve --rules offline.yaml --port 8010 --fault 429=0.1 --fault slow=0.1:2\n",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="examples:\n  penstock model serve --rules offline.yaml --port 8010 --fault 429=0.1 --fault slow=0.1:2\n",
     )
     add_common(serve)
     serve.add_argument("--rules", required=True, metavar="FILE", help="rules file of the scripted model (YAML or JSON)")

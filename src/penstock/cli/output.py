@@ -1,36 +1,79 @@
-"""What the command line prints: JSON, tables, errors; colour only on a terminal."""
+"""What the command line prints: JSON, errors, text that is safe on a terminal."""
 
 from __future__ import annotations
 
+import io
 import json
 import sys
-from collections.abc import Callable
-from typing import Any
+from typing import Any, TextIO
 
 from penstock.errors import PenstockError
 
+_JOINER = "\u200d"  # holds an emoji's parts together; harmless, unlike the other invisible characters
 
-def print_json(value: Any, *, indent: int | None = 4) -> None:
-    """One JSON object on standard output; NaN and Infinity stay bare tokens, as prompt flow writes them."""
-    text = json.dumps(value, indent=indent, ensure_ascii=False, default=str)
-    stdout = getattr(sys.stdout, "results", sys.stdout)
+
+def prepare_streams() -> None:
+    """Let no character end a command: what the terminal's encoding lacks is written as its escape."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def result_stream() -> TextIO:
+    """Standard output itself, also while ``engine.capture`` sends what the flow's code prints elsewhere."""
+    stream: TextIO = getattr(sys.stdout, "results", sys.stdout)
+    return stream
+
+
+def print_json(value: Any, *, indent: int | None = 4, strict: bool = False) -> None:
+    """One JSON value on standard output.
+
+    Args:
+        value: What to print; what JSON cannot say is said as text.
+        indent: Blanks a level, None for a single line.
+        strict: Whether NaN and the infinities are written as texts; else they stay bare tokens, as prompt flow writes them.
+    """
+    stdout = result_stream()
+    text = json.dumps(value, indent=indent, ensure_ascii=not knows_unicode(stdout), default=str)
+    if strict and ("NaN" in text or "Infinity" in text):
+        return print_json(json.loads(text, parse_constant=str), indent=indent)
     stdout.write(text + "\n")
+    return None
 
 
 def fail(error: PenstockError, *, as_json: bool = False) -> int:
     """Print an error as one sentence (and with ``--json`` as an object); returns the exit code."""
     if as_json:
         print_json({"status": "Failed", "error": {"code": error.code, "message": error.message}}, indent=None)
-    sys.stderr.write(f"penstock: {plain(error.message)}\n")
+    note(error.message)
     return error.exit_code
+
+
+def note(text: str) -> None:
+    """A sentence to the person at the terminal, on standard error."""
+    sys.stderr.write(f"penstock: {plain(text)}\n")
 
 
 def plain(text: str) -> str:
     """``text`` without the control characters that could move a terminal's cursor or colour it."""
-    return "".join(c if c in "\n\t" or (c.isprintable()) else f"\\x{ord(c):02x}" for c in text)
+    return "".join(c if c.isprintable() or c in f"\n\t{_JOINER}" else _escaped(c) for c in text)
 
 
-def interactive(stream: Any = None) -> bool:
+def _escaped(character: str) -> str:
+    code = ord(character)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def interactive(stream: TextIO | None = None) -> bool:
     """Whether a person is looking at ``stream`` (standard error unless told)."""
-    is_terminal: Callable[[], bool] = (stream or sys.stderr).isatty
-    return is_terminal()
+    return (stream or sys.stderr).isatty()
+
+
+def knows_unicode(stream: TextIO) -> bool:
+    """Whether ``stream`` can show every character."""
+    return str(getattr(stream, "encoding", None) or "utf-8").lower().startswith("utf")
+
+
+def counted(number: int, what: str) -> str:
+    """``number`` and its noun: ``1 line``, ``2 lines``."""
+    return f"{number:,} {what}" + ("" if number == 1 else "s")

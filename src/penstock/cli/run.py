@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import argparse
 import importlib
-import sys
+
+from penstock.cli.parser import Parser
 
 VERBS = {
     "create": "run a flow over data",
@@ -32,13 +32,10 @@ _MODULES = {
 }
 
 
-def register(parser: argparse.ArgumentParser) -> None:
+def register(parser: Parser) -> None:
     """Add the verbs; only the typed one's module is imported."""
     verbs = parser.add_subparsers(metavar="VERB", title="verbs")
-    typed = next((word for word in sys.argv[2:] if word in VERBS), None)
     for verb, about in VERBS.items():
-        sub = verbs.add_parser(
-            verb, help=about, description=about.capitalize() + ".", formatter_class=argparse.RawDescriptionHelpFormatter
-        )
-        if typed in (None, verb):
+        sub = verbs.add_parser(verb, help=about, description=about[0].upper() + about[1:] + ".")
+        if parser.typed in (None, verb):
             importlib.import_module(f"penstock.cli.{_MODULES.get(verb, 'run_manage')}").register(sub, verb)

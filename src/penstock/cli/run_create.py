@@ -4,28 +4,33 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import os
 import signal
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from penstock.cli.arguments import (
+    above_zero,
     add_common,
     flat,
     node_overrides,
     offline_spec,
     open_connections,
     pairs,
+    positive,
     read_variables,
+    size,
 )
-from penstock.cli.output import fail, plain, print_json
+from penstock.cli.output import interactive, note, print_json
 from penstock.cli.progress import progress_listener
 from penstock.cli.run_shown import shown, summary
-from penstock.errors import PenstockError, UsageError
+from penstock.errors import UsageError
 from penstock.records import Run, Status
-from penstock.runs.batch import Outcome, run_batch
-from penstock.runs.file import read_run_file
+from penstock.runs.batch import AGGREGATION_FAILURES, Outcome, run_batch
+from penstock.runs.file import read_run_file, spec_of_changes
 from penstock.runs.spec import Budget, RunSpec
 from penstock.runs.stop import StopRule
 from penstock.settings import Settings, read_settings
@@ -36,6 +41,7 @@ EXAMPLES = """examples:
   penstock run create --flow my_eval --data data.jsonl --run base --column-mapping answer='${run.outputs.answer}' \\
       truth='${data.truth}'
   penstock run create --resume-from base
+  penstock run create --flow my_flow --data data.jsonl --max-cost 2.50 --set tags.team=search
 """
 
 
@@ -44,7 +50,7 @@ def register(parser: argparse.ArgumentParser, verb: str) -> None:
     del verb
     parser.epilog = EXAMPLES
     add = parser.add_argument
-    add("-f", "--file", metavar="RUN.yml", help="run file; flags win over it")
+    add("-f", "--file", metavar="RUN.yml", help="run file; flags win over it, their paths may start at its folder")
     add("--flow", metavar="PATH", help="flow folder or file")
     add("--data", nargs="+", action="append", metavar="PATH", help="data file or folder, or NAME=PATH for several")
     add("--run", dest="runs", nargs="+", action="append", metavar="NAME", help="run whose outputs are read")
@@ -54,7 +60,7 @@ def register(parser: argparse.ArgumentParser, verb: str) -> None:
     add("--overrides", nargs="+", action="append", metavar="K=V", help="override nodes.NODE.inputs.INPUT")
     add("--environment-variables", nargs="*", action="extend", metavar="K=V", help="variables or .env file")
     add("--init", nargs="+", action="append", metavar="K=V", help="constructor values (class-based flows)")
-    add("--set", dest="set_", nargs="+", action="append", metavar="K=V", help="change values of the run file")
+    add("--set", dest="set_", nargs="+", action="append", metavar="K=V", help="keys of a run file: tags.team=search, …")
     add("-n", "--name", help="unique name")
     add("--display-name", help=argparse.SUPPRESS)
     add("--resume-from", metavar="RUN", help="take over that run's completed lines, run the others")
@@ -62,18 +68,16 @@ def register(parser: argparse.ArgumentParser, verb: str) -> None:
     add("-s", "--stream", action="store_true", help="sum the run up when it ends")
     add("--join-on", metavar="COLUMN", help="join rows of several sources by this column, not by line number")
     limits = parser.add_argument_group("limits")
-    limits.add_argument("--concurrency", type=_positive, metavar="N", help="lines in flight at once (32)")
-    limits.add_argument("--workers", type=_positive, metavar="N", help="worker processes (one a core)")
-    limits.add_argument(
-        "--node-concurrency", type=_positive, default=2, metavar="N", help="nodes of a line at once (2)"
-    )
-    limits.add_argument("--line-timeout", type=_seconds, metavar="S", help="seconds a line may take (600)")
-    limits.add_argument("--batch-timeout", type=_seconds, metavar="S", help="seconds the run may take")
-    limits.add_argument("--worker-memory", type=_bytes, metavar="BYTES", help="address space of a worker, as in 4G")
-    limits.add_argument("--max-lines", type=_positive, metavar="N", help="stop after N lines, resumable")
-    limits.add_argument("--max-tokens", type=_positive, metavar="N", help="stop after N tokens, resumable")
-    limits.add_argument("--max-cost", type=_seconds, metavar="USD", help="stop after this much money, resumable")
-    limits.add_argument("--max-time", type=_seconds, metavar="S", help="stop after S seconds, resumable")
+    limits.add_argument("--concurrency", type=positive, metavar="N", help="lines in flight at once (32)")
+    limits.add_argument("--workers", type=positive, metavar="N", help="worker processes (one a core)")
+    limits.add_argument("--node-concurrency", type=positive, default=2, metavar="N", help="nodes of a line at once (2)")
+    limits.add_argument("--line-timeout", type=above_zero, metavar="S", help="seconds a line may take (600)")
+    limits.add_argument("--batch-timeout", type=above_zero, metavar="S", help="seconds the run may take")
+    limits.add_argument("--worker-memory", type=size, metavar="BYTES", help="address space of a worker, as in 4G")
+    limits.add_argument("--max-lines", type=positive, metavar="N", help="stop after N lines, resumable")
+    limits.add_argument("--max-tokens", type=positive, metavar="N", help="stop after N tokens, resumable")
+    limits.add_argument("--max-cost", type=above_zero, metavar="USD", help="stop after this much money, resumable")
+    limits.add_argument("--max-time", type=above_zero, metavar="S", help="stop after S seconds, resumable")
     limits.add_argument("--allow-failures", action="store_true", help="exit 0 even if lines failed")
     add("--cache", action="store_true", help="models, and nodes with enable_cache, answer from earlier runs")
     add("-q", "--quiet", action="store_true", help="no progress bar, no summary")
@@ -84,22 +88,20 @@ def register(parser: argparse.ArgumentParser, verb: str) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run; exit 0, or 1 if the run or a line failed, 2 for a flow or usage that cannot run, 130 for Ctrl-C."""
     settings = read_settings()
-    try:
-        spec = build_spec(arguments, settings)
-        outcome, interrupted = _go(spec, settings, arguments)
-    except PenstockError as error:
-        return fail(error, as_json=arguments.json)
+    spec = build_spec(arguments, settings)
+    outcome, interrupted = _go(spec, settings, arguments)
     _report(outcome, arguments)
     if interrupted:
-        return 130
+        return 128 + interrupted
     return exit_code(outcome.run, allow_failures=arguments.allow_failures)
 
 
 def exit_code(run: Run, *, allow_failures: bool) -> int:
-    """0 for a run whose lines all completed; failed lines count unless they are allowed."""
+    """0 for a run whose lines and aggregation all completed; what failed of them counts unless it is allowed."""
     if run.status is not Status.COMPLETED:
         return 1
-    return 0 if allow_failures or not run.failed else 1
+    failed = run.failed or run.properties.get(AGGREGATION_FAILURES)
+    return 0 if allow_failures or not failed else 1
 
 
 def build_spec(arguments: argparse.Namespace, settings: Settings) -> RunSpec:
@@ -112,15 +114,12 @@ def build_spec(arguments: argparse.Namespace, settings: Settings) -> RunSpec:
         raise UsageError("--init is for flows whose entry is a class; this one is a graph of nodes.")
     if arguments.source:
         raise UsageError(
-            "--source is not needed: runs of this store are found by name, and `run export` writes folders."
+            "--source is not part of Penstock yet: it cannot take in the folder of a run made elsewhere; run the flow here"
+            " with --flow and --data."
         )
     changes = pairs(arguments.set_, "--set")
-    if arguments.file:
-        spec = read_run_file(arguments.file, changes, settings.env)
-    elif changes:
-        raise UsageError("--set changes a run file: give --file too, or use the flags.")
-    else:
-        spec = RunSpec()
+    file = arguments.file
+    spec = read_run_file(file, changes, settings.env) if file else spec_of_changes(changes, settings.env)
     given = _given(arguments, settings)
     spec = dataclasses.replace(spec, **given)
     if not spec.flow and not spec.resume_from:
@@ -131,8 +130,8 @@ def build_spec(arguments: argparse.Namespace, settings: Settings) -> RunSpec:
 def _given(arguments: argparse.Namespace, settings: Settings) -> dict[str, Any]:
     variables = read_variables(arguments.environment_variables, settings.env)
     given: dict[str, Any] = {
-        "flow": arguments.flow,
-        "data": _data(flat(arguments.data)),
+        "flow": _beside(arguments.flow, arguments.file),
+        "data": {name: _beside(path, arguments.file) for name, path in _data(flat(arguments.data)).items()},
         "runs": tuple(name for item in flat(arguments.runs) for name in item.split(",")),
         "column_mapping": pairs(arguments.column_mapping, "--column-mapping"),
         "variants": tuple(flat(arguments.variant)),
@@ -159,6 +158,13 @@ def _given(arguments: argparse.Namespace, settings: Settings) -> dict[str, Any]:
     }
 
 
+def _beside(path: str | None, file: str | None) -> str | None:
+    """A path of a flag: seen from the run file's folder where it is there, as prompt flow does, else as it stands."""
+    if not path or not file or not (Path(file).parent / path).exists():
+        return path
+    return str(Path(file).parent / path)
+
+
 def _data(items: list[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for item in items:
@@ -168,14 +174,15 @@ def _data(items: list[str]) -> dict[str, str]:
     return found
 
 
-def _go(spec: RunSpec, settings: Settings, arguments: argparse.Namespace) -> tuple[Outcome, bool]:
+def _go(spec: RunSpec, settings: Settings, arguments: argparse.Namespace) -> tuple[Outcome, int]:
+    """The run, and the number of the signal that ended it, or 0."""
     connections = open_connections(arguments, settings)
     stop = StopRule(spec.budget, spec.batch_timeout or settings.batch_timeout)
     interrupts: list[int] = []
     quiet = arguments.quiet or arguments.json
     with progress_listener(quiet=quiet) as listener, _ctrl_c(stop, interrupts):
         outcome = run_batch(spec, settings, connections, listener=listener, stop=stop)
-    return outcome, bool(interrupts)
+    return outcome, interrupts[0] if interrupts else 0
 
 
 @contextmanager
@@ -188,7 +195,8 @@ def _ctrl_c(stop: StopRule, interrupts: list[int]) -> Generator[None]:
         if len(interrupts) > 1:
             raise KeyboardInterrupt
         stop.interrupt()
-        sys.stderr.write("\npenstock: stopping; lines in flight are finished first (Ctrl-C again to leave them).\n")
+        # Not through sys.stderr, which the interrupted code may be in the middle of writing to.
+        os.write(2, b"\npenstock: stopping; lines in flight are finished first (Ctrl-C again to leave them).\n")
 
     before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -201,41 +209,17 @@ def _ctrl_c(stop: StopRule, interrupts: list[int]) -> Generator[None]:
 def _report(outcome: Outcome, arguments: argparse.Namespace) -> None:
     run = outcome.run
     if arguments.json:
-        print_json({**shown(run), "notes": list(outcome.notes)})
+        print_json({**shown(run), "notes": list(outcome.notes)}, strict=True)
         return
-    for note in outcome.notes:
-        sys.stderr.write(f"penstock: {plain(note)}\n")
+    for said in outcome.notes:
+        note(said)
     if run.failure is not None:
-        sys.stderr.write(f"penstock: {plain(run.failure.message)}\n")
+        note(run.failure.message)
+        if run.completed:
+            note(f"To go on where it ended: penstock run create --resume-from {run.name}")
     if arguments.quiet:
         return
     if arguments.stream:
         sys.stdout.write(summary(run))
-    else:
+    if not arguments.stream or not interactive(sys.stdout):
         print_json(shown(run))
-
-
-def _positive(text: str) -> int:
-    try:
-        number = int(text)
-    except ValueError:
-        number = 0
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
-    return number
-
-
-def _seconds(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0.0
-    if not 0 < number < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
-    return number
-
-
-def _bytes(text: str) -> int:
-    units = {"k": 10, "m": 20, "g": 30, "t": 40}
-    shift = units.get(text[-1:].lower(), 0)
-    return _positive(text[:-1] if shift else text) << shift

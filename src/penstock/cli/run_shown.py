@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import datetime
+from pathlib import Path
 from typing import Any
 
-from penstock.cli.output import plain
+from penstock.cli.output import counted, plain
 from penstock.records import Run
 
 
 def shown(run: Run) -> dict[str, Any]:
     """A run as JSON: prompt flow's keys first, then ours."""
+    # A flow's path is its folder, as prompt flow has it, unless the flow is another file than the folder's own.
+    flow = Path(run.flow)
+    flow = flow.parent if flow.name in ("flow.dag.yaml", "flow.dag.yml") else flow
     properties = {
         key: value
         for key, value in run.properties.items()
@@ -22,19 +26,19 @@ def shown(run: Run) -> dict[str, Any]:
         "status": run.status.value,
         "display_name": run.display_name or run.name,
         "description": run.description,
-        "tags": dict(run.tags),
+        "tags": dict(run.tags) or None,
         "properties": {
-            "flow_path": run.flow,
+            "flow_path": str(flow),
             "output_path": run.folder,
-            "run": run.run[0] if run.run else None,
-            "node_variant": run.variant[0] if run.variant else None,
+            **({"run": run.run[0]} if run.run else {}),
+            **({"node_variant": run.variant[0]} if run.variant else {}),
             "column_mapping": dict(run.column_mapping),
             "system_metrics": dict(run.system_metrics),
             **properties,
         },
-        "flow_name": run.flow,
+        "flow_name": flow.name,
         "data": run.data,
-        "output": run.folder,
+        "output": str(Path(run.folder) / "flow_outputs"),
         "start_time": when(run.started),
         "end_time": when(run.ended),
         "archived": run.archived,
@@ -51,29 +55,35 @@ def shown(run: Run) -> dict[str, Any]:
 
 def summary(run: Run) -> str:
     """The block that ends a streamed run."""
-    duration = (run.ended or 0) - (run.started or 0) if run.ended and run.started else None
     lines = [
         "======= Run Summary =======",
         "",
         f'Run name: "{run.name}"',
         f'Run status: "{run.status.value}"',
         f'Start time: "{when(run.started)}"',
-        f'Duration: "{datetime.timedelta(seconds=duration) if duration is not None else "-"}"',
+        f'Duration: "{duration(run) or "-"}"',
         f'Output path: "{run.folder}"',
-        f"Lines: {run.completed} completed, {run.failed} failed"
-        + (f", {run.unscored} unscored" if run.unscored else ""),
+        f"Lines: {run.completed:,} completed, {run.failed:,} failed"
+        + (f", {run.unscored:,} unscored" if run.unscored else ""),
     ]
     if run.usage.calls:
-        lines.append(f"Model calls: {run.usage.calls}, {run.usage.total_tokens} tokens, {money(run.usage.cost)}")
+        lines.append(f"Model calls: {run.usage.calls:,}, {run.usage.total_tokens:,} tokens, {money(run.usage.cost)}")
     if run.offline:
         lines.append("Offline: no model was asked; answers are scripted or replayed.")
     if run.metrics:
         lines += ["", "Metrics:"]
         width = max(len(metric.name) for metric in run.metrics)
         for metric in run.metrics:
-            behind = f"   (from {metric.lines} lines)" if metric.lines is not None else ""
+            behind = f"   (from {counted(metric.lines, 'line')})" if metric.lines is not None else ""
             lines.append(f"  {metric.name.ljust(width)}  {number(metric.value)}{behind}")
     return plain("\n".join(lines)) + "\n"
+
+
+def duration(run: Run) -> str | None:
+    """Wall time of a run that has ended, as ``0:00:04.828577``."""
+    if run.started is None or run.ended is None:
+        return None
+    return str(datetime.timedelta(seconds=run.ended - run.started))
 
 
 def number(value: Any) -> str:

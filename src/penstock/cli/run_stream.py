@@ -7,12 +7,16 @@ import sys
 import time
 
 from penstock.cli.arguments import add_common
-from penstock.cli.output import plain, print_json
-from penstock.cli.run_read import run_named
+from penstock.cli.output import interactive, note, plain, print_json
+from penstock.cli.run_named import add_name, run_named
 from penstock.cli.run_shown import shown, summary
 from penstock.records import Run, Status
 from penstock.settings import read_settings
 from penstock.store.store import Store, open_store
+
+EXAMPLES = """examples:
+  penstock run stream -n base
+"""
 
 _LOOK_EVERY = 0.5
 
@@ -20,8 +24,8 @@ _LOOK_EVERY = 0.5
 def register(parser: argparse.ArgumentParser, verb: str) -> None:
     """Add the flags."""
     del verb
-    parser.add_argument("name_argument", nargs="?", metavar="NAME", help="the run")
-    parser.add_argument("-n", "--name", help="the same")
+    parser.epilog = EXAMPLES
+    add_name(parser)
     add_common(parser)
     parser.set_defaults(run=stream)
 
@@ -31,13 +35,15 @@ def stream(arguments: argparse.Namespace) -> int:
     with open_store(read_settings()) as store:
         run = _follow(store, run_named(arguments), quiet=arguments.json)
     if arguments.json:
-        print_json(shown(run))
+        print_json(shown(run), strict=True)
     else:
-        for note in run.properties.get("notes") or ():
-            sys.stdout.write(plain(str(note)) + "\n")
+        for said in run.properties.get("notes") or ():
+            note(str(said))
         sys.stdout.write(summary(run))
         if run.failure is not None:
-            sys.stderr.write(f"penstock: {plain(run.failure.message)}\n")
+            note(run.failure.message)
+        if not interactive(sys.stdout):
+            print_json(shown(run))
     return 0 if run.status is Status.COMPLETED else 1
 
 

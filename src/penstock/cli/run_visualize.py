@@ -16,10 +16,16 @@ from penstock.runs.report.report import write_report
 from penstock.settings import read_settings
 from penstock.store.store import Store, open_store
 
+EXAMPLES = """examples:
+  penstock run visualize -n base
+  penstock run visualize -n base,better --html-path report.html
+"""
+
 
 def register(parser: argparse.ArgumentParser, verb: str) -> None:
     """Add the flags."""
     del verb
+    parser.epilog = EXAMPLES
     parser.add_argument(
         "names_argument", nargs="*", metavar="NAME", help="runs; the first is what others are compared with"
     )
@@ -32,7 +38,8 @@ def register(parser: argparse.ArgumentParser, verb: str) -> None:
 
 def visualize(arguments: argparse.Namespace) -> int:
     """Write the page, say where it is, and open it where a person is looking."""
-    names = [name for item in [arguments.names or "", *arguments.names_argument] for name in item.split(",") if name]
+    words = ",".join([arguments.names or "", *arguments.names_argument]).split(",")
+    names = [name for name in map(str.strip, words) if name]
     if not names:
         raise UsageError("Name the runs: penstock run visualize -n RUN[,RUN…].")
     with open_store(read_settings()) as store:

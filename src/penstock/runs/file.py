@@ -33,7 +33,19 @@ def read_run_file(path: str | Path, changes: Mapping[str, str], env: Mapping[str
         LoadError: The file is missing or no YAML.
         UsageError: A value of the wrong kind; the message names file and line.
     """
-    document = read(Path(path).absolute())
+    return _spec(read(Path(path).absolute()), changes, env)
+
+
+def spec_of_changes(changes: Mapping[str, str], env: Mapping[str, str]) -> RunSpec:
+    """What ``changes`` alone say, without a file; relative paths in them start at the working directory.
+
+    Raises:
+        UsageError: A value of the wrong kind.
+    """
+    return _spec(Document({}, "--set"), changes, env)
+
+
+def _spec(document: Document, changes: Mapping[str, str], env: Mapping[str, str]) -> RunSpec:
     if not isinstance(document.value, dict):
         raise UsageError(f"{document.file}: a run file must be a map.")
     data = dict(document.value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,7 @@ def _write_lines(run: Run, journal: Journal, target: Path) -> None:
             inputs.write(json_bytes({**(given or {}), "line_number": line.index}) + b"\n")
             if line.output is not None:
                 outputs.write(json_bytes({**line.output, "line_number": line.index}) + b"\n")
-            (target / "flow_logs" / f"{number}.log").write_text(_log(line), encoding="utf-8", errors="replace")
+            (target / "flow_logs" / f"{number}.log").write_text(log_text(line), encoding="utf-8", errors="replace")
     whole = journal.read(RUN_RECORD)
     for node in whole.result().nodes if whole else ():
         _write(_node_file(target, node, 0), _node_record(run, None, node))
@@ -78,19 +79,48 @@ def _write(path: Path, record: dict[str, Any]) -> None:
     path.write_bytes(json_bytes(record) + b"\n")
 
 
+def detail(name: str, line: LineResult, extra: Iterable[NodeRun] = ()) -> dict[str, Any]:
+    """What prompt flow's flow.detail.json says of one call of a flow; ``extra`` are its aggregation nodes."""
+    return {
+        "flow_runs": [_line_info(name, line)],
+        "node_runs": [
+            *(_node_info(name, line.index, node) for node in line.nodes),
+            *(_node_info(name, None, node) for node in extra),
+        ],
+    }
+
+
+def node_detail(name: str, node: NodeRun) -> dict[str, Any]:
+    """The same of one node that was called alone."""
+    return {"flow_runs": [], "node_runs": [_node_info(name, 0, node)]}
+
+
 def _line_record(run: Run, line: LineResult) -> dict[str, Any]:
+    return {
+        "line_number": line.index,
+        "run_info": _line_info(run.name, line),
+        "start_time": _time(line.started),
+        "end_time": _time(line.started + line.duration),
+        "name": "",
+        "description": "",
+        "status": line.status.value,
+        "tags": None,
+    }
+
+
+def _line_info(name: str, line: LineResult) -> dict[str, Any]:
     tokens = line.usage
     given = line.inputs if line.inputs is not None else line.source
-    info = {
-        "run_id": f"{run.name}_{line.index}",
+    return {
+        "run_id": f"{name}_{line.index}",
         "status": line.status.value,
         "error": _error(line.failure),
         "inputs": None if given is None else {**given, "line_number": line.index},
         "output": line.output,
         "metrics": None,
         "request": None,
-        "parent_run_id": run.name,
-        "root_run_id": run.name,
+        "parent_run_id": name,
+        "root_run_id": name,
         "source_run_id": None,
         "flow_id": "default_flow_id",
         "start_time": _time(line.started) + "Z",
@@ -111,31 +141,31 @@ def _line_record(run: Run, line: LineResult) -> dict[str, Any]:
         "otel_trace_id": "",
         "message_format": "",
     }
-    return {
-        "line_number": line.index,
-        "run_info": info,
-        "start_time": _time(line.started),
-        "end_time": _time(line.started + line.duration),
-        "name": "",
-        "description": "",
-        "status": line.status.value,
-        "tags": None,
-    }
 
 
 def _node_record(run: Run, line: int | None, node: NodeRun) -> dict[str, Any]:
+    return {
+        "NodeName": node.node,
+        "line_number": line,
+        "run_info": _node_info(run.name, line, node),
+        "start_time": _time(node.started),
+        "end_time": _time(node.started + node.duration),
+        "status": node.status.value,
+    }
+
+
+def _node_info(name: str, line: int | None, node: NodeRun) -> dict[str, Any]:
     end = node.started + node.duration
-    owner = run.name if line is None else f"{run.name}_{line}"
-    info = {
+    return {
         "node": node.node,
-        "flow_run_id": run.name,
-        "run_id": f"{run.name}_{node.node}_{'reduce' if line is None else line}",
+        "flow_run_id": name,
+        "run_id": f"{name}_{node.node}_{'reduce' if line is None else line}",
         "status": node.status.value,
         "inputs": node.inputs,
         "output": node.output,
         "metrics": None,
         "error": _error(node.failure),
-        "parent_run_id": owner,
+        "parent_run_id": name if line is None else f"{name}_{line}",
         "start_time": _time(node.started) + "Z",
         "end_time": _time(end) + "Z",
         "index": line,
@@ -146,14 +176,6 @@ def _node_record(run: Run, line: int | None, node: NodeRun) -> dict[str, Any]:
         "system_metrics": {"duration": node.duration, **_tokens(node)},
         "result": node.output,
         "message_format": "",
-    }
-    return {
-        "NodeName": node.node,
-        "line_number": line,
-        "run_info": info,
-        "start_time": _time(node.started),
-        "end_time": _time(end),
-        "status": node.status.value,
     }
 
 
@@ -197,7 +219,8 @@ def _tokens(node: NodeRun) -> dict[str, int]:
     }
 
 
-def _log(line: LineResult) -> str:
+def log_text(line: LineResult) -> str:
+    """What the nodes of a line printed, and why it failed, as prompt flow's log of that line."""
     lines = []
     for node in line.nodes:
         for stream, level in (("stdout", "INFO"), ("stderr", "WARNING")):
