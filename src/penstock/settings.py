@@ -8,7 +8,6 @@ command or call, ``PENSTOCK_*`` in the environment, the nearest ``penstock.toml`
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -82,6 +81,10 @@ def _files(cwd: Path, home: Path) -> tuple[dict[str, Any], tuple[Path, ...]]:
     nearest = next((p / "penstock.toml" for p in (cwd, *cwd.parents) if (p / "penstock.toml").is_file()), None)
     found = [path for path in (nearest, home / "penstock.toml") if path is not None and path.is_file()]
     merged: dict[str, Any] = {}
+    if not found:
+        return merged, ()
+    import tomllib  # 5 ms, for those only who have such a file
+
     for path in reversed(found):
         try:
             data = tomllib.loads(path.read_text(encoding="utf-8"))

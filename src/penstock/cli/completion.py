@@ -111,7 +111,7 @@ def candidates(typed: Sequence[str]) -> Iterator[tuple[str, str]]:
 def _at(before: Sequence[str], current: str) -> Iterable[tuple[str, str]]:
     if not before:
         return NOUNS.items()
-    noun = build_parser([before[0], before[1] if len(before) > 1 else "-"]).choices.get(before[0])
+    noun = build_parser([before[0], before[1] if len(before) > 1 else ""]).choices.get(before[0])
     if not isinstance(noun, Parser):
         return ()
     if len(before) == 1:

@@ -96,5 +96,7 @@ class _Log:
         now = time.monotonic()
         if progress.state == "running" and now - self._last < _LOG_EVERY:
             return
+        if progress.state != "running" and not progress.done and not progress.skipped:
+            return  # it ended before its first line, and the error says why
         self._last = now
         sys.stderr.write(plain(f"{progress.run}: {line(progress)}") + "\n")

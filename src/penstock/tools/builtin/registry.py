@@ -6,11 +6,13 @@ import functools
 import importlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from penstock.errors import LoadError, ToolError
 from penstock.tools.builtin.parameters import CHAT, COMPLETION, EXTRA
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 Target = Callable[..., Any] | tuple[type[Any], Callable[..., Any]]
 
@@ -105,6 +107,8 @@ class PackageTools:
 @functools.cache
 def installed() -> PackageTools:
     """The well-known tools and those of the packages installed in this environment, found once a process."""
+    from importlib.metadata import entry_points  # 6 ms, for flows only that call package tools
+
     return collect(entry_points(group="package_tools"))
 
 
