@@ -20,9 +20,18 @@ def background_loop() -> asyncio.AbstractEventLoop:
     with _lock:
         if _loop is None:
             loop = asyncio.new_event_loop()
-            threading.Thread(target=loop.run_forever, name="penstock-loop", daemon=True).start()
+            threading.Thread(target=_spin, args=(loop,), name="penstock-loop", daemon=True).start()
             _loop = loop
         return _loop
+
+
+def _spin(loop: asyncio.AbstractEventLoop) -> None:
+    while True:
+        try:
+            loop.run_forever()
+        except (SystemExit, KeyboardInterrupt):
+            continue  # some task of user code raised it; that ends the task, not everybody's loop
+        return
 
 
 def submit(coroutine: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:

@@ -6,16 +6,27 @@ import struct
 from typing import BinaryIO
 
 _HEAD = struct.Struct("!IB")
-# Of a result: index, status, calls, prompt tokens, completion tokens, total tokens, cost (NaN: unknown), duration.
-RESULT = struct.Struct("!QBIQQQdd")
+HEAD = _HEAD.size
 
-JOB, LINES, RESULT_KIND, READY, REFUSED, AGGREGATE, AGGREGATED, TAINTED, FINISH = range(9)
+# To the worker: the job; lines to run; give back what has not begun; aggregate; end.
+JOB, LINES, RECALL, AGGREGATE, FINISH = range(5)
+# From the worker: ready for lines; the flow cannot run; a result; lines given back; it should be replaced; it cannot go on
+# because of a line; an aggregation.
+READY, REFUSED, RESULT, RETURNED, TAINTED, STUCK, AGGREGATED = range(5, 12)
 
+_KINDS = frozenset(range(12))
+# What one frame may hold, so that a length can be told from noise; a result beyond it fails its line.
 MAX_BODY = 1 << 30
 
 
+class BrokenTalk(Exception):
+    """Bytes that are no frame: something else wrote into the pipe."""
+
+
 def pack(kind: int, body: bytes) -> bytes:
-    """One frame."""
+    """One frame; raises ``ValueError`` for a body beyond ``MAX_BODY``."""
+    if len(body) > MAX_BODY:
+        raise ValueError(f"{len(body):,} bytes are more than the {MAX_BODY:,} that one message may have")
     return _HEAD.pack(len(body), kind) + body
 
 
@@ -36,12 +47,18 @@ class Splitter:
         self._buffer = bytearray()
 
     def feed(self, data: bytes) -> list[tuple[int, bytes]]:
-        """Add ``data``; returns the frames that are whole now."""
+        """Add ``data``; returns the frames that are whole now.
+
+        Raises:
+            BrokenTalk: The bytes are no frames.
+        """
         self._buffer += data
         frames: list[tuple[int, bytes]] = []
         start, view = 0, self._buffer
         while len(view) - start >= _HEAD.size:
             size, kind = _HEAD.unpack_from(view, start)
+            if kind not in _KINDS or size > MAX_BODY:
+                raise BrokenTalk(f"a message of kind {kind} and {size:,} bytes")
             end = start + _HEAD.size + size
             if len(view) < end:
                 break

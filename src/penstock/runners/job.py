@@ -21,7 +21,7 @@ class Job:
         environment: Variables to set before the flow's code is loaded.
         offline: The offline model's specification, or None for the real ones.
         settings: What ``Settings`` a worker needs: home, and the tables of penstock.toml.
-        concurrency: Lines at once in one worker.
+        concurrency: Lines at once; each worker process is told its share.
         node_concurrency: Nodes of one line at once.
         line_timeout: Seconds a line may take, None for no limit.
         files: Folder where images of results are written, None to leave them out.

@@ -16,7 +16,7 @@ _SLOT = 16
 
 
 class Slots:
-    """A table of ``count`` slots in a file without a name, shared by its descriptor."""
+    """A table of ``count`` slots in a file without a name, shared by its descriptor; -1 where it is nobody else's."""
 
     def __init__(self, descriptor: int, count: int) -> None:
         self.descriptor = descriptor
@@ -35,6 +35,11 @@ class Slots:
             os.unlink(name)
         os.ftruncate(descriptor, count * _SLOT)
         return cls(descriptor, count)
+
+    @classmethod
+    def private(cls, count: int) -> Slots:
+        """A new table that only this process sees."""
+        return cls(-1, count)
 
     def begin(self, slot: int, index: int) -> None:
         """Note that ``slot`` runs line ``index`` from now on."""
@@ -59,4 +64,5 @@ class Slots:
         """Give the memory back."""
         self._words.release()
         self._map.close()
-        os.close(self.descriptor)
+        if self.descriptor >= 0:
+            os.close(self.descriptor)

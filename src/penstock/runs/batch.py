@@ -6,7 +6,7 @@ import dataclasses
 import datetime
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,20 +14,21 @@ from typing import TYPE_CHECKING
 
 from penstock.connections.redact import Redactor
 from penstock.connections.resolve import Connections
-from penstock.errors import InputError, LoadError, PenstockError, UsageError
+from penstock.errors import InputError, LoadError, PenstockError, StoreError, UsageError
 from penstock.graph.flow import Flow
 from penstock.graph.reference import Reference
 from penstock.records import Failure, LineResult, Run, Status
 from penstock.runners.processes import ProcessRunner
-from penstock.runners.runner import Delivered, LineInput, Runner, Session
+from penstock.runners.runner import Delivered, Runner, Session
 from penstock.runs.counter import Counter
 from penstock.runs.dataset import Dataset
+from penstock.runs.feed import Feed
 from penstock.runs.join import Joined, join
 from penstock.runs.keyfiles import key_check
 from penstock.runs.mapping import ColumnMapping
 from penstock.runs.plan import flow_path, plan_flow, plan_job, worker_count
 from penstock.runs.progress import Listener
-from penstock.runs.resume import finished, kept, resumed_spec, take_over
+from penstock.runs.resume import IMAGES, finished, kept, require_ended, resumed_spec, take_over
 from penstock.runs.sources_of import open_data, open_sources
 from penstock.runs.spec import RunSpec, display_name, run_name
 from penstock.runs.stop import StopRule
@@ -36,6 +37,11 @@ from penstock.settings import Settings
 from penstock.store.files import write_results
 from penstock.store.journal import RUN_RECORD, Journal
 from penstock.store.snapshot import take_snapshot
+
+# Property of a run: what failed in its aggregation, by node.
+AGGREGATION_FAILURES = "aggregation_failures"
+# Properties that tell how a run ended, not what it was told.
+_OF_THE_LAST_TIME = (AGGREGATION_FAILURES, "interrupted", "notes")
 
 if TYPE_CHECKING:
     from penstock.store.store import Store
@@ -83,13 +89,14 @@ def run_batch(
         store = _open_store(settings, stack) if spec.resume_from else None
         source = store.get_run(spec.resume_from) if store is not None and spec.resume_from else None
         if source is not None:
+            require_ended(source)
             spec = resumed_spec(spec, source)
         if not (spec.data or spec.runs or datasets):
             raise UsageError("At least one of data or run must be provided.")
         flow = plan_flow(spec, stack)
         now = datetime.datetime.now(datetime.UTC).astimezone()
         name = spec.name or run_name(spec, flow_path(spec), now)
-        images = settings.home / "runs" / name / "flow_outputs" / "images"
+        images = settings.home / "runs" / name / IMAGES
         job, notes = plan_job(spec, settings, flow, connections, images)
         opened = datasets if datasets is not None else open_data(spec.data)
         # The workers load the flow while this process opens the store and looks at the data.
@@ -152,6 +159,7 @@ class _Batch:
         self.notes = notes
         self.listener = listener
         self.stop = StopRule()
+        self.complete = False
         self.redactor = Redactor()
 
     def go(self, run: Run, source: Run | None) -> Outcome:
@@ -163,28 +171,56 @@ class _Batch:
                 counter.skipped = self._take_over(run, source, journal)
                 run = self._lines(run, journal, counter)
                 run = self._finish(run, journal, counter)
-            except LoadError:
-                # Nothing ran and nothing can: leave no run behind that was never one.
-                if not len(journal):
+            except LoadError as error:
+                if not counter.done:
                     journal.close()
-                    self.store.delete_run(run.name)
-                raise
+                    self._undo(run, source)
+                    raise
+                run = self._failed(error, run, journal, counter)
             except PenstockError as error:
-                run = self._sum_up(run, Tally(), journal, counter)
-                run = dataclasses.replace(
-                    run, status=Status.FAILED, failure=Failure(error.code, self.redactor.text(error.message))
-                )
-            run = dataclasses.replace(run, properties={**run.properties, "notes": self.notes})
-            write_results(Path(run.folder), run, journal)
-        run = self.store.save_run(run)
+                run = self._failed(error, run, journal, counter)
+            except KeyboardInterrupt:
+                # A person is in a hurry: what is known without reading the journal must do.
+                self.store.save_run(_interrupted(run, counter))
+                raise
+            run = self._write(run, journal)
         counter.tell("done")
         return Outcome(run, tuple(self.notes))
+
+    def _failed(self, error: PenstockError, run: Run, journal: Journal, counter: Counter) -> Run:
+        run = self._sum_up(run, Tally(), journal, counter)
+        failure = Failure(error.code, self.redactor.text(error.message))
+        return dataclasses.replace(run, status=Status.FAILED, failure=failure)
+
+    def _write(self, run: Run, journal: Journal) -> Run:
+        run = dataclasses.replace(run, properties={**run.properties, "notes": self.notes})
+        try:
+            try:
+                write_results(Path(run.folder), run, journal)
+            except StoreError as error:
+                run = dataclasses.replace(
+                    run, status=Status.FAILED, failure=run.failure or Failure(error.code, error.message)
+                )
+            return self.store.save_run(run)
+        except StoreError as error:
+            # On a full disk everything fails; what failed first is what the reader wants to know.
+            raise StoreError(run.failure.message if run.failure else error.message) from error
+
+    def _undo(self, run: Run, source: Run | None) -> None:
+        """Nothing ran and nothing can: leave no run behind that was never one, and an older one as it was."""
+        if source is not None and source.name == run.name:
+            self.store.save_run(source)
+        else:
+            self.store.delete_run(run.name)
 
     # The record
 
     def _create(self, run: Run, source: Run | None) -> Run:
         if source is not None and source.name == run.name:
-            again = dataclasses.replace(source, status=Status.RUNNING, ended=None, failure=None)
+            told = {key: value for key, value in source.properties.items() if key not in _OF_THE_LAST_TIME}
+            again = dataclasses.replace(
+                source, status=Status.RUNNING, ended=None, failure=None, metrics=(), properties=told
+            )
             return self.store.save_run(again)
         run = self.store.create_run(run)
         folder, refuse = Path(self.flow.source.file).parent, key_check(self.redactor)
@@ -218,14 +254,16 @@ class _Batch:
             raise InputError(f"The input for batch run is incorrect. {said}", code="ApplyInputMappingError")
         joined = join(sources, on=self.spec.join_on)
         counter.total = joined.count()
-        done = finished(journal) if len(journal) else set()
+        done = finished(journal) if len(journal) else ()
+        feed = Feed(joined, mapping, done, self.stop.take, counter.begin)
 
         def deliver(line: Delivered) -> None:
             journal.append_raw(line.index, line.record)
             self.stop.count(line.usage)
             counter.add(line)
 
-        self.session.run(_inputs(joined, mapping, done, counter, self.stop), deliver, self.stop)
+        self.session.run(feed, deliver, self.stop)
+        self.complete = feed.taken == counter.done and feed.at_end()
         self._note(joined)
         return dataclasses.replace(run, unscored=len(joined.unscored))
 
@@ -244,16 +282,23 @@ class _Batch:
     def _finish(self, run: Run, journal: Journal, counter: Counter) -> Run:
         tally = Tally(*_aggregated(self.flow))
         run = self._sum_up(run, tally, journal, counter)
-        status, failure = self.stop.verdict()
         aggregates = any(node.scope == "run" for node in self.flow.nodes)
+        status, failure = self.stop.verdict(complete=self.complete, aggregates=aggregates)
         if aggregates and failure is None and tally.completed:
-            found = self.session.aggregate(tally.inputs, tally.outputs, tally.completed)
-            whole = LineResult(RUN_RECORD, Status.COMPLETED, nodes=found.nodes)
-            journal.append_raw(RUN_RECORD, json.dumps(whole.to_json()).encode())
-            run = dataclasses.replace(run, metrics=found.metrics)
-        elif aggregates and failure is not None:
-            self.notes.append("The aggregation did not run, because the run ended before all its lines were done.")
+            run = self._aggregate(run, tally, journal)
+        elif aggregates:
+            why = "no line completed" if failure is None else "the run ended before all its lines were done"
+            self.notes.append(f"The aggregation did not run, because {why}.")
         return dataclasses.replace(run, status=status, failure=failure, ended=time.time())
+
+    def _aggregate(self, run: Run, tally: Tally, journal: Journal) -> Run:
+        found = self.session.aggregate(tally.inputs, tally.outputs, tally.completed, self.stop)
+        whole = LineResult(RUN_RECORD, Status.COMPLETED, nodes=found.nodes)
+        journal.append_raw(RUN_RECORD, json.dumps(whole.to_json()).encode())
+        failed = {node.node: node.failure.message for node in found.nodes if node.failure is not None}
+        self.notes.extend(f"The aggregation failed: {message}" for message in failed.values())
+        properties = {**run.properties, AGGREGATION_FAILURES: failed} if failed else run.properties
+        return dataclasses.replace(run, metrics=found.metrics, properties=properties)
 
     def _sum_up(self, run: Run, tally: Tally, journal: Journal, counter: Counter) -> Run:
         tally.read(journal)
@@ -268,19 +313,16 @@ class _Batch:
         )
 
 
-def _inputs(
-    joined: Joined, mapping: ColumnMapping, done: set[int], counter: Counter, stop: StopRule
-) -> Iterator[LineInput]:
-    apply = mapping.apply
-    # Asked for the first line when the first worker is ready for it: the time of a run is that of its lines.
-    counter.begin()
-    for line in joined:
-        if line.index in done:
-            continue
-        if not stop.take():
-            return
-        folder = next(iter(line.folders.values()), None)
-        yield LineInput(line.index, apply(line.sources, line.index), str(folder) if folder else None)
+def _interrupted(run: Run, counter: Counter) -> Run:
+    return dataclasses.replace(
+        run,
+        status=Status.CANCELED,
+        ended=time.time(),
+        completed=counter.skipped + counter.done - counter.failed,
+        failed=counter.failed,
+        usage=counter.usage,
+        failure=Failure("Interrupted", "The run was interrupted; its finished lines are kept."),
+    )
 
 
 def _aggregated(flow: Flow) -> tuple[list[str], list[str]]:

@@ -12,16 +12,16 @@ _EVERY = 0.1
 
 
 class Counter:
-    """Lines, failures and usage so far."""
+    """Lines, failures and usage so far; ``skipped`` lines were there before, ``failed`` ones are among the ``done``."""
 
     def __init__(self, run: str, listener: Listener | None) -> None:
         self.total: int | None = None
         self.skipped = 0
+        self.done = 0
+        self.failed = 0
         self.usage = NO_USAGE
         self._run = run
         self._listener = listener
-        self._done = 0
-        self._failed = 0
         self._began = time.monotonic()
         self._told = 0.0
 
@@ -37,9 +37,9 @@ class Counter:
 
     def add(self, line: Delivered) -> None:
         """A line is finished."""
-        self._done += 1
+        self.done += 1
         if line.status is Status.FAILED:
-            self._failed += 1
+            self.failed += 1
         if line.usage.calls:
             self.usage += line.usage
         if self._listener is not None and time.monotonic() - self._told > _EVERY:
@@ -50,5 +50,5 @@ class Counter:
         if self._listener is not None:
             self._told = time.monotonic()
             self._listener(
-                Progress(self._run, self.total, self._done, self._failed, self.skipped, self.usage, self.seconds, state)
+                Progress(self._run, self.total, self.done, self.failed, self.skipped, self.usage, self.seconds, state)
             )

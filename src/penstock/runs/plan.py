@@ -70,7 +70,7 @@ def plan_job(
         environment={**connections.env_values, **variables},
         offline=spec.offline.to_json() if spec.offline else None,
         settings={"home": str(settings.home), "file": {k: v for k, v in settings.file.items() if k not in _KEPT_HERE}},
-        concurrency=-(-concurrency // workers),
+        concurrency=concurrency,
         node_concurrency=spec.node_concurrency,
         line_timeout=spec.line_timeout or settings.line_timeout,
         files=str(files),

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import shutil
+from pathlib import Path
 from typing import Any
 
-from penstock.errors import UsageError
+from penstock.errors import StoreError, UsageError
 from penstock.models.offline import OfflineSpec
 from penstock.records import Run, Status
 from penstock.runs.spec import RunSpec
 from penstock.store.journal import Journal
+from penstock.store.lock import owner_of
+from penstock.store.offsets import Offsets
+
+# Where images of results are, in a run's folder.
+IMAGES = Path("flow_outputs", "images")
 
 
 def kept(spec: RunSpec) -> dict[str, Any]:
     """What a resumed run needs to know of ``spec`` beyond the run's own fields; names of variables, not their values."""
     return {
-        "data": dict(spec.data),
+        # Absolute: the run may be resumed from another folder.
+        "data": {name: _whole(path) for name, path in spec.data.items()},
         "connections": {node: dict(changes) for node, changes in spec.connections.items()},
         "overrides": dict(spec.overrides),
         "join_on": spec.join_on,
@@ -26,6 +35,10 @@ def kept(spec: RunSpec) -> dict[str, Any]:
         "variables": sorted(spec.environment_variables),
         "resume_from": spec.resume_from,
     }
+
+
+def _whole(path: str) -> str:
+    return path if "://" in path else str(Path(path).absolute())
 
 
 def resumed_spec(spec: RunSpec, run: Run) -> RunSpec:
@@ -69,8 +82,26 @@ def resumed_spec(spec: RunSpec, run: Run) -> RunSpec:
     )
 
 
+def require_ended(run: Run) -> None:
+    """Refuse to go on with a run that somebody else is working on.
+
+    Raises:
+        UsageError: It is still running.
+    """
+    owner = owner_of(Path(run.folder)) if run.status is Status.RUNNING else None
+    if owner is not None and owner.alive:
+        raise UsageError(
+            f"Run {run.name!r} is still running, in process {owner.pid}; wait for its end, or stop it, before you resume it."
+        )
+
+
 def take_over(old: Journal, new: Journal) -> int:
-    """Copy the completed lines of ``old``, as they stand; returns how many."""
+    """Copy the completed lines of ``old``, as they stand, and the images that they name; returns how many lines.
+
+    Raises:
+        StoreError: The images cannot be copied.
+    """
+    _copy_images(old.path.parent / IMAGES, new.path.parent / IMAGES)
     count = 0
     for entry in old.in_order():
         if entry.status == Status.COMPLETED:
@@ -79,6 +110,26 @@ def take_over(old: Journal, new: Journal) -> int:
     return count
 
 
-def finished(journal: Journal) -> set[int]:
-    """Lines that need not run again: those that completed."""
-    return {entry.index for entry in journal.in_order() if entry.status == Status.COMPLETED}
+def finished(journal: Journal) -> Offsets:
+    """Lines that need not run again: those that completed. Eight bytes a line."""
+    done = Offsets()
+    for entry in journal.in_order():
+        if entry.status == Status.COMPLETED:
+            done.set(entry.index, 0)
+    return done
+
+
+def _copy_images(old: Path, new: Path) -> None:
+    try:
+        if old.is_dir():
+            shutil.copytree(old, new, dirs_exist_ok=True, copy_function=_link)
+    except OSError as error:
+        raise StoreError(f"{new}: the images of the lines that are taken over cannot be copied: {error}.") from error
+
+
+def _link(source: str, target: str) -> None:
+    # Named by their content and never changed, so both runs may share the file.
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)

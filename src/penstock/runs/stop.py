@@ -1,9 +1,10 @@
-"""When a run takes no more lines: its budget, its deadline, or a person who pressed Ctrl-C."""
+"""When a run takes no more lines (its budget, or a person who pressed Ctrl-C) and when it ends at once (its deadline)."""
 
 from __future__ import annotations
 
 import time
 
+from penstock.errors import PenstockError
 from penstock.records import NO_USAGE, Failure, Status, Usage
 from penstock.runs.spec import Budget
 
@@ -22,7 +23,7 @@ class StopRule:
         self._began = time.monotonic()
         self._lines = 0
         self._usage = NO_USAGE
-        self._status = Status.COMPLETED
+        self._interrupted = False
         self._failure: Failure | None = None
 
     def take(self) -> bool:
@@ -40,27 +41,38 @@ class StopRule:
 
     def interrupt(self) -> None:
         """A person wants it to stop."""
-        self._end(Status.CANCELED, "Interrupted", "The run was interrupted; its finished lines are kept.")
+        self._interrupted = True
+        self._end("Interrupted", "The run was interrupted; its finished lines are kept.")
 
     def __call__(self) -> str | None:
-        """Why the run takes no more lines, or None."""
+        """Why the run takes no more lines, or None.
+
+        Raises:
+            PenstockError: (code ``BatchRunTimeoutError``) The run's time is over; lines in flight are not waited for.
+        """
+        if self._timeout is not None and time.monotonic() - self._began >= self._timeout:
+            raise PenstockError(
+                f"The batch run failed due to timeout [{self._timeout:g}s]. Please adjust the timeout to a higher value.",
+                code="BatchRunTimeoutError",
+            )
         if self._failure is None:
             self._check()
         return self._failure.message if self._failure else None
 
-    def verdict(self) -> tuple[Status, Failure | None]:
-        """The status that this gives the run, and why."""
-        return self._status, self._failure
+    def verdict(self, *, complete: bool, aggregates: bool) -> tuple[Status, Failure | None]:
+        """The status that this gives the run, and why.
+
+        Args:
+            complete: Whether every line is finished: then there was nothing left to stop.
+            aggregates: Whether an aggregation would follow, which a person who interrupted the run does not want.
+        """
+        if complete and not (self._interrupted and aggregates):
+            return Status.COMPLETED, None
+        return (Status.COMPLETED, None) if self._failure is None else (Status.CANCELED, self._failure)
 
     def _check(self) -> None:
-        budget, spent = self._budget, time.monotonic() - self._began
-        if self._timeout is not None and spent >= self._timeout:
-            self._end(
-                Status.FAILED,
-                "BatchRunTimeoutError",
-                f"The batch run failed due to timeout [{self._timeout:g}s]. Please adjust the timeout to a higher value.",
-            )
-        elif budget.seconds is not None and spent >= budget.seconds:
+        budget = self._budget
+        if budget.seconds is not None and time.monotonic() - self._began >= budget.seconds:
             self._exceed(f"time budget of {budget.seconds:g} seconds")
         elif budget.tokens is not None and self._usage.total_tokens >= budget.tokens:
             self._exceed(f"budget of {budget.tokens} tokens ({self._usage.total_tokens} used)")
@@ -70,8 +82,7 @@ class StopRule:
             self._exceed(f"cost budget of ${budget.cost:g} (${self._usage.cost or 0:.4f} spent)")
 
     def _exceed(self, what: str) -> None:
-        self._end(Status.CANCELED, "BudgetExceeded", f"The {what} ended the run; its finished lines are kept.")
+        self._end("BudgetExceeded", f"The {what} ended the run; its finished lines are kept.")
 
-    def _end(self, status: Status, kind: str, message: str) -> None:
-        if self._failure is None:
-            self._status, self._failure = status, Failure(kind, message)
+    def _end(self, kind: str, message: str) -> None:
+        self._failure = self._failure or Failure(kind, message)
