@@ -161,7 +161,8 @@ def _machine(function: FlowFunction, result: LineResult, aggregation: Aggregatio
 
 
 def _print_machine(document: dict[str, Any]) -> None:
-    print_json(json.loads(Encoder().encode(document)), indent=None, strict=True)
+    # NaN and Infinity stay the bare tokens that prompt flow prints: a flow's answer is shown as it is.
+    print_json(json.loads(Encoder().encode(document)), indent=None)
 
 
 def _machine_node(function: FlowFunction, run: NodeRun) -> dict[str, Any]:

@@ -105,7 +105,7 @@ def show_metrics(arguments: argparse.Namespace) -> int:
     """Print a run's own metrics."""
     with open_store(read_settings()) as store:
         run = store.get_run(run_named(arguments))
-    print_json({metric.name: metric.value for metric in run.metrics}, strict=arguments.json)
+    print_json({metric.name: metric.value for metric in run.metrics})
     return 0
 
 
