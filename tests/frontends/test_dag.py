@@ -73,12 +73,15 @@ def test_a_flow_without_a_name_has_its_folders():
 
 
 def test_unknown_keys_are_notes_with_their_lines():
-    text = "a: 1\ninputs:\n  x: {type: int, minimum: 1}\noutputs:\n  y:\n    reference: z\n    kind: w\nnodes:\n- name: n\n  type: python\n  source: {path: n.py}\n  retries: 3\n"
+    text = (
+        "a: 1\ninputs:\n  x: {type: int, minimum: 1}\noutputs:\n  y:\n    reference: z\n    type: int\n    kind: w\n"
+        "nodes:\n- name: n\n  type: python\n  source: {path: n.py}\n  retries: 3\n"
+    )
     assert findings(text) == [
         ("note", "UnknownKey", 1),
-        ("note", "UnknownKey", 12),
+        ("note", "UnknownKey", 13),
         ("note", "UnknownKey", 3),
-        ("note", "UnknownKey", 7),
+        ("note", "UnknownKey", 8),
     ]
 
 
@@ -97,8 +100,9 @@ def test_keys_without_effect_are_notes(key):
         ("inputs: [x]", "FlowDefinitionError"),
         ("inputs: {x: int}", "FlowDefinitionError"),
         ("outputs: {y: {type: string}}", "EmptyOutputReference"),
-        ("outputs: {y: {reference: ''}}", "EmptyOutputReference"),
-        ("outputs: {y: {reference: null}}", "EmptyOutputReference"),
+        ("outputs: {y: {type: object, reference: ''}}", "EmptyOutputReference"),
+        ("outputs: {y: {reference: x}}", "MissingType"),
+        ("outputs: {y: {type: text, reference: x}}", "InvalidType"),
         ("nodes: {a: 1}", "FlowDefinitionError"),
         ("nodes: [3]", "FlowDefinitionError"),
         ("nodes: [{type: python}]", "FlowDefinitionError"),
@@ -129,6 +133,7 @@ def test_all_errors_are_found_at_once():
     assert sorted((line, code) for _, code, line in findings(text)) == [
         (2, "MissingType"),
         (4, "EmptyOutputReference"),
+        (4, "MissingType"),
         (6, "InvalidSource"),
         (6, "MissingType"),
     ]
@@ -151,7 +156,8 @@ def test_a_file_that_is_no_map_is_no_flow(text):
 
 
 def test_an_output_may_be_a_literal():
-    assert read("outputs: {y: {reference: plain}, z: {reference: 3}}").outputs["y"].value == "plain"
+    text = "outputs: {y: {type: object, reference: plain}, z: {type: object, reference: 3}}"
+    assert [port.value for port in read(text).outputs.values()] == ["plain", 3]
 
 
 VARIANTS = """

@@ -20,7 +20,7 @@ def test_a_new_input_may_be_a_reference_and_its_name_may_have_dots():
 
 
 def test_an_override_of_an_unknown_node_names_the_nearest():
-    with pytest.raises(LoadError, match="no node 'fetsh' to override. Did you mean 'fetch'"):
+    with pytest.raises(LoadError, match=r"no node 'fetsh' to override\. Did you mean 'fetch'"):
         override_inputs(FLOW, {"nodes.fetsh.inputs.url": "b"})
 
 
@@ -28,3 +28,9 @@ def test_an_override_of_an_unknown_node_names_the_nearest():
 def test_a_key_of_another_form_is_refused(key):
     with pytest.raises(UsageError, match=r"nodes\.NODE\.inputs\.INPUT"):
         override_inputs(FLOW, {key: "b"})
+
+
+def test_two_nodes_of_one_name_stay_two():
+    twice = FLOW.replace_nodes(FLOW.nodes * 2)
+    assert override_inputs(twice, {}).nodes == twice.nodes
+    assert len(override_inputs(twice, {"nodes.fetch.inputs.n": 2}).nodes) == 2
