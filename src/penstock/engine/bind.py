@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,9 @@ from penstock.graph.flow import Flow
 from penstock.graph.node import Node
 from penstock.graph.reference import Reference, getter
 from penstock.models.pool import Models
+from penstock.tools.authorship import writes_roles
 from penstock.tools.bound import Bound, Context, Origin
+from penstock.tools.builtin.registry import BUILTIN
 from penstock.tools.resolve import resolve
 
 
@@ -45,7 +48,9 @@ def bind(flow: Flow, *, connections: Connections, models: Models, folder: Path |
         for parent in node.parents():
             children[parent].append(position)
     base = Context(folder, connections, models, flow.message_format)
-    steps = tuple(_step(flow, node, positions, tuple(children[node.name]), base) for node in ordered)
+    templates = [folder / node.call.path for node in ordered if node.call.path and node.call.type != "python"]
+    writes = functools.cache(lambda: writes_roles(folder, templates))
+    steps = tuple(_step(flow, node, positions, tuple(children[node.name]), base, writes) for node in ordered)
     count = sum(node.scope == "line" for node in ordered)
     return Program(
         flow=flow,
@@ -82,8 +87,15 @@ def _modules(flow: Flow) -> None:
             )
 
 
-def _step(flow: Flow, node: Node, positions: Mapping[str, int], children: tuple[int, ...], base: Context) -> Step:
-    context = dataclasses.replace(base, origins=_origins(flow, node))
+def _step(
+    flow: Flow,
+    node: Node,
+    positions: Mapping[str, int],
+    children: tuple[int, ...],
+    base: Context,
+    writes: Callable[[], bool],
+) -> Step:
+    context = dataclasses.replace(base, origins=_origins(flow, node, writes))
     literals = {name: value for name, value in node.inputs.items() if not isinstance(value, Reference)}
     references = {name: value for name, value in node.inputs.items() if isinstance(value, Reference)}
     bound = _resolve(flow, node, literals, references, context)
@@ -103,6 +115,7 @@ def _step(flow: Flow, node: Node, positions: Mapping[str, int], children: tuple[
         parents=tuple(sorted({positions[name] for name in node.parents()})),
         children=children,
         cache=node.cache and bool(bound.fingerprint),
+        outside=_outside(node),
     )
 
 
@@ -118,8 +131,7 @@ def _resolve(
         raise LoadError(message, code=error.code) from error
 
 
-def _origins(flow: Flow, node: Node) -> dict[str, Origin]:
-    kinds: dict[str | None, Origin] = {"python": "python", "llm": "llm", "custom_llm": "llm", "prompt": "prompt"}
+def _origins(flow: Flow, node: Node, writes: Callable[[], bool]) -> dict[str, Origin]:
     origins: dict[str, Origin] = {}
     for name, value in node.inputs.items():
         if not isinstance(value, Reference):
@@ -128,8 +140,25 @@ def _origins(flow: Flow, node: Node) -> dict[str, Origin]:
             origins[name] = "input"
         else:
             parent = flow.node(value.name)
-            origins[name] = kinds.get(parent.call.type if parent else None, "other")
+            origins[name] = "other" if parent is None else _origin(parent, node, writes)
     return origins
+
+
+def _origin(parent: Node, node: Node, writes: Callable[[], bool]) -> Origin:
+    if _outside(parent):
+        return "llm"
+    if parent.call.type == "prompt":
+        return "prompt"
+    if parent.call.type != "python":
+        return "other"
+    # Python nodes render no prompts, so that for them the files need not be looked through.
+    asked = node.call.type != "python" or node.call.source == "package"
+    return "data" if asked and parent.call.source != "package" and not writes() else "python"
+
+
+def _outside(node: Node) -> bool:
+    """Whether a model or a service says what the node returns. What a foreign package's tool does nobody knows."""
+    return node.call.type in ("llm", "custom_llm") or (node.call.source == "package" and node.call.target in BUILTIN)
 
 
 def _getter(reference: Reference) -> Any:

@@ -23,6 +23,7 @@ from penstock.engine.jsonable import unserializable
 from penstock.engine.program import Condition, Program, Step
 from penstock.engine.streams import AnyStream, is_stream, joined, wrap
 from penstock.errors import InputError, PenstockError
+from penstock.prompts.provenance import LINE_DATA
 from penstock.records import NO_USAGE, Failure, LineResult, ModelCall, NodeRun, Status, Usage
 from penstock.tracing.calls import CALLS
 
@@ -144,11 +145,11 @@ class Line:
         return tuple(run for run in self.runs if run is not None)
 
     def data(self) -> list[Any]:
-        """What came from outside the flow: its inputs and the answers of models."""
+        """What came from outside the flow: its inputs, the answers of models, what services found."""
         answers = [
             self.outputs[step.position]
             for step in self.program.steps
-            if step.kind in ("llm", "custom_llm") and self.settled[step.position] == _DONE
+            if step.outside and self.settled[step.position] == _DONE
         ]
         return [*self.inputs.values(), *answers]
 
@@ -232,7 +233,7 @@ async def call_step(line: Line, step: Step, arguments: dict[str, Any], host: Hos
     notes = line.notes[step.position] = Notes(line.program.redactor)
     calls = notes.calls
     # Not ``with notes.taking()``: this is done for every node of every line.
-    calls_token, buffer_token = CALLS.set(calls), BUFFER.set(notes.buffer)
+    calls_token, buffer_token, data_token = CALLS.set(calls), BUFFER.set(notes.buffer), LINE_DATA.set(line.data)
     started, clock = time.time(), time.perf_counter()
     failure: Failure | None = None
     value: Any = None
@@ -250,6 +251,7 @@ async def call_step(line: Line, step: Step, arguments: dict[str, Any], host: Hos
     except Exception as error:
         failure = failure_of(error, step.name, line.program.redactor)
     finally:
+        LINE_DATA.reset(data_token)
         CALLS.reset(calls_token)
         BUFFER.reset(buffer_token)
     run = NodeRun(

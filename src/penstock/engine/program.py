@@ -47,7 +47,10 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One node, ready to be called. ``parents`` and ``children`` are positions in ``Program.steps``."""
+    """One node, ready to be called. ``parents`` and ``children`` are positions in ``Program.steps``.
+
+    ``outside`` says that what it returns was written by nobody in the flow: a model's answer, a search result.
+    """
 
     position: int
     name: str
@@ -60,6 +63,7 @@ class Step:
     parents: tuple[int, ...]
     children: tuple[int, ...]
     cache: bool = False
+    outside: bool = False
 
 
 @dataclass(frozen=True, slots=True)

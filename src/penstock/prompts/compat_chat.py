@@ -7,6 +7,7 @@ from typing import Any
 
 from penstock.prompts.image import Image
 from penstock.prompts.messages import render_chat
+from penstock.prompts.provenance import LINE_DATA, mark_values
 from penstock.prompts.roles import ROLES, split_chat
 from penstock.prompts.template import Template, rewrite_image_markup
 from penstock.prompts.text import ChatList
@@ -38,14 +39,15 @@ def parse_chat(
     image_detail: str = "auto",
     escape_dict: Mapping[str, str] | None = None,
 ) -> list[dict[str, Any]]:
-    """The messages of a text. All of a plain string counts as the author's: every marker in it makes a message.
+    """The messages of a text. A plain string counts as the author's, but for markers out of the data of the flow that runs.
 
     Raises:
         TemplateError: The text is no valid chat.
     """
     del escape_dict  # as above
     named = {str(image): image for image in images or ()}
-    return split_chat([chat_str], images=named, detail=image_detail, roles=tuple(valid_roles or ROLES))
+    pieces = mark_values([chat_str], LINE_DATA.get()(), where="the prompt")
+    return split_chat(pieces, images=named, detail=image_detail, roles=tuple(valid_roles or ROLES))
 
 
 def build_messages(
@@ -57,7 +59,7 @@ def build_messages(
         TemplateError: The template cannot be rendered, or its rendering is no valid chat.
     """
     escaped = set(kwargs.pop(INPUTS_TO_ESCAPE, None) or ())
-    data = [kwargs[name] for name in escaped if name in kwargs]
+    data = [*(kwargs[name] for name in escaped if name in kwargs), *LINE_DATA.get()()]
     authored = [name for name in kwargs if name not in escaped]
     return render_chat(
         Template(str(prompt)), kwargs, authored=authored, data=data, images=images or (), detail=image_detail

@@ -6,14 +6,22 @@ known. A marker in the author's value whose surroundings are those of a marker i
 
 from __future__ import annotations
 
+import html
 import re
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote
 
 from penstock.errors import TemplateError
+from penstock.prompts.matching import all_explained
 from penstock.prompts.text import Data, PromptText, Span
+
+LINE_DATA: ContextVar[Callable[[], list[Any]]] = ContextVar("penstock_line_data", default=list)
+"""Gives what counts as data around the code that runs: the flow's inputs and what came from models in this line."""
 
 WINDOW = 16  # characters on either side of a marker, white space not counted
 ONE_SIDED = 6  # how many are enough where only one side can be recognised (the value was cut or rewrapped)
@@ -27,6 +35,10 @@ _IN_VALUE = re.compile(rf"(?i){_WORDS}(?=\s*+(:?))")
 # In data: white space may have been changed on the way, so any word before a colon or at the end.
 _IN_DATA = re.compile(rf"(?i){_WORDS}\s*+(:|\Z)")
 _IGNORED = re.compile(r"[\s#]+")
+_ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|(.))", re.DOTALL)
+_QUOTES = "\"'"
+_PARTS = {quote: re.compile(rf"(?<!\\){quote}") for quote in _QUOTES}
+_ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "f": "\f", "v": "\v"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,17 +103,19 @@ def _wrapped(value: Any, spans: dict[int, list[Span]], numbered: Iterator[int], 
     return value
 
 
-def _leaves(value: Any, depth: int = 0) -> Iterator[str]:
+def _leaves(value: Any, *, keys: bool = False, depth: int = 0) -> Iterator[str]:
     if isinstance(value, str):
         yield value
     elif depth > _DEPTH:
         return
     elif isinstance(value, dict):
-        for item in value.values():
-            yield from _leaves(item, depth + 1)
+        for key, item in value.items():
+            if keys and isinstance(key, str):
+                yield key
+            yield from _leaves(item, keys=keys, depth=depth + 1)
     elif isinstance(value, list) or type(value) is tuple:
         for item in value:
-            yield from _leaves(item, depth + 1)
+            yield from _leaves(item, keys=keys, depth=depth + 1)
 
 
 def _places(index: int, text: str) -> Iterator[_Place]:
@@ -126,23 +140,53 @@ def _starts_line(text: str, at: int) -> bool:
 def _markers_of(data: Iterable[Any]) -> list[_Marker]:
     found: list[_Marker] = []
     bare: list[_Marker] = []
-    lone_colon = False
     seen: dict[int, str] = {}  # the same object under two names is one occurrence
     for value in data:
-        for text in _leaves(value):
+        for text in _leaves(value, keys=True):
             if id(text) in seen:
                 continue
             seen[id(text)] = text
-            if text.lstrip().startswith(":"):  # may end a word that stands before it
-                after = _IGNORED.sub("", text[:_REACH]).casefold().removeprefix(":")[:WINDOW]
-                lone_colon = lone_colon or not after
-                found.append(_Marker("", True, "", after))
-            for match in _IN_DATA.finditer(text):
-                marker = _marker(text, *match.span(1), colon=bool(match[2]))
-                # A value that is just "user" is a role for the author to use, as in a chat history's items.
-                is_bare = not match[2] and not marker.before and "\n" not in text and "#" not in text
-                (bare if is_bare else found).append(marker)
+            here = list(_markers_in(text))
+            known = {marker for marker, _ in here}
+            for reading in _readings(text):
+                here += [pair for pair in _markers_in(reading) if pair[0] not in known]
+            found += [marker for marker, is_bare in here if not is_bare]
+            bare += [marker for marker, is_bare in here if is_bare]
+    lone_colon = any(not marker.word and not marker.after for marker in found)
     return found + bare if lone_colon else found
+
+
+def _markers_in(text: str) -> Iterator[tuple[_Marker, bool]]:
+    """Markers in data, each with whether the data is nothing but that word."""
+    if text.lstrip().startswith(":"):  # may end a word that stands before it
+        after = _IGNORED.sub("", text[:_REACH]).casefold().removeprefix(":")[:WINDOW]
+        yield _Marker("", True, "", after), False
+    for match in _IN_DATA.finditer(text):
+        marker = _marker(text, *match.span(1), colon=bool(match[2]))
+        # A value that is just "user" is a role for the author to use, as in a chat history's items.
+        yield marker, not match[2] and not marker.before and "\n" not in text and "#" not in text
+
+
+def _readings(text: str) -> Iterator[str]:
+    """What code may make of data before it passes it on: escapes, entities and look-alike characters resolved."""
+    if "\\" in text:
+        yield _ESCAPE.sub(_unescaped, text)
+    for quote in _QUOTES:
+        if quote in text:
+            # What stands between quotes in JSON or in Python's repr, whoever reads it.
+            yield from (_ESCAPE.sub(_unescaped, part) for part in _PARTS[quote].split(text))
+    if "&" in text and ";" in text:
+        yield html.unescape(text)
+    if "%" in text:
+        yield unquote(text)
+    if not text.isascii():
+        yield unicodedata.normalize("NFKC", text)
+
+
+def _unescaped(found: re.Match[str]) -> str:
+    if found[1]:
+        return chr(int(found[1], 16))
+    return _ESCAPES.get(found[2], found[2])
 
 
 def _marker(text: str, start: int, end: int, *, colon: bool) -> _Marker:
@@ -155,44 +199,89 @@ def _of_data(places: list[_Place], markers: list[_Marker], texts: list[str], whe
     """The places whose marker came out of the data.
 
     Every place that looks like a marker of the data needs one for itself: if there are more such places than markers,
-    the author wrote one of them.
+    the author wrote one of them. Equal markers and equal places are looked at once, with their number.
     """
-    index = _Index(places)
-    explained_by: dict[int, list[int]] = defaultdict(list)
-    for number, marker in enumerate(markers):
-        matching = [at for at in index.near(marker) if _same(marker, places[at].marker)]
-        if not marker.before and not marker.after:
-            if any(places[at].marks and (marker.word or places[at].apart) for at in matching):
-                raise _ambiguous(marker.word, where)
-            continue
-        if not marker.word and matching and _count(texts, ":" + marker.after) > 1:
-            raise _ambiguous(places[matching[0]].marker.word, where)
-        for at in matching or [at for at in index.half_near(marker) if _half_same(marker, places[at].marker)]:
-            explained_by[at].append(number)
-    found = [places[at] for at in sorted(explained_by) if places[at].marks]
-    if found and not _all_explained(explained_by):
+    groups: dict[tuple[_Marker, bool, bool], list[_Place]] = defaultdict(list)
+    for place in places:
+        groups[place.marker, place.marks, place.apart].append(place)
+    alike = list(groups.values())
+    index = _Index([group[0] for group in alike])
+    supply = Counter(markers)
+    work = _Work(where)
+    plain = [_IGNORED.sub("", text).casefold() for text in texts]
+    explained_by: dict[int, list[_Marker]] = defaultdict(list)
+    for marker in supply:
+        for at in _matching(marker, index, plain, work):
+            explained_by[at].append(marker)
+    found = [place for at in explained_by if alike[at][0].marks for place in alike[at]]
+    if found and not all_explained(explained_by, {at: len(alike[at]) for at in explained_by}, supply, work.spend):
         raise _ambiguous(found[0].marker.word, where)
-    return found
+    return sorted(found, key=lambda place: (place.text, place.start))
 
 
-def _count(texts: list[str], wanted: str) -> int:
-    overlapping = re.compile(f"(?={re.escape(wanted)})")
-    return sum(len(overlapping.findall(_IGNORED.sub("", text).casefold())) for text in texts)
+def _matching(marker: _Marker, index: _Index, plain: list[str], work: _Work) -> list[int]:
+    """The places (of ``index``) that may have come from ``marker``."""
+    near = index.near(marker)
+    work.spend(len(near) + 1)
+    matching = [at for at in near if _same(marker, index.places[at].marker)]
+    if not marker.before and not marker.after:
+        if any(index.places[at].marks and (marker.word or index.places[at].apart) for at in matching):
+            raise _ambiguous(marker.word, work.where)
+        return []
+    if not marker.word and matching:
+        work.spend(sum(map(len, plain)) // 64)
+        if sum(len(re.findall(f"(?=:{re.escape(marker.after)})", text)) for text in plain) > 1:
+            raise _ambiguous(index.places[matching[0]].marker.word, work.where)
+    if not matching:
+        half = index.half_near(marker)
+        work.spend(len(half))
+        matching = [at for at in half if _half_same(marker, index.places[at].marker)]
+    cut = index.cut(marker)
+    work.spend(len(cut))
+    for at in cut:
+        place = index.places[at]
+        if at not in matching and _cut_out(marker, place.marker):
+            if not place.marker.before and not place.marker.after:
+                raise _ambiguous(marker.word, work.where)
+            matching.append(at)
+    return matching
+
+
+class _Work:
+    """Counts comparisons: texts of nothing but role words could take minutes."""
+
+    def __init__(self, where: str) -> None:
+        self.where = where
+        self._left = 2_000_000
+
+    def spend(self, amount: int) -> None:
+        self._left -= amount
+        if self._left < 0:
+            raise TemplateError(
+                f"{self.where}: an input or model answer holds too many role words to tell them from a Python node's own;"
+                " pass the input to the prompt on its own instead of through the node.",
+                code="AmbiguousRoleMarker",
+            )
 
 
 class _Index:
     """Places by their word and the nearest characters: long texts hold thousands of either."""
 
     def __init__(self, places: list[_Place]) -> None:
+        self.places = places
         self._all: dict[str, list[int]] = defaultdict(list)
         self._before: dict[tuple[str, str], list[int]] = defaultdict(list)
         self._after: dict[tuple[str, str], list[int]] = defaultdict(list)
+        self._cut: dict[str, list[int]] = defaultdict(list)
         for at, place in enumerate(places):
+            marker = place.marker
             # A colon alone may end a word that marks; it stands for no other word.
-            for word in (place.marker.word, "") if place.marks else (place.marker.word,):
+            for word in (marker.word, "") if place.marks else (marker.word,):
                 self._all[word].append(at)
-                self._before[word, place.marker.before[-ONE_SIDED:]].append(at)
-                self._after[word, place.marker.after[:ONE_SIDED]].append(at)
+                self._before[word, marker.before[-ONE_SIDED:]].append(at)
+                self._after[word, marker.after[:ONE_SIDED]].append(at)
+            if place.marks and marker.colon and (len(marker.before) < WINDOW or len(marker.after) < WINDOW):
+                self._cut[marker.word].append(at)
 
     def near(self, marker: _Marker) -> list[int]:
         if len(marker.before) >= ONE_SIDED:
@@ -204,6 +293,9 @@ class _Index:
     def half_near(self, marker: _Marker) -> list[int]:
         before = self._before[marker.word, marker.before[-ONE_SIDED:]]
         return sorted({*before, *self._after[marker.word, marker.after[:ONE_SIDED]]})
+
+    def cut(self, marker: _Marker) -> list[int]:
+        return self._cut[marker.word] if marker.word and marker.colon else []
 
 
 def _same(data: _Marker, value: _Marker) -> bool:
@@ -217,20 +309,19 @@ def _half_same(data: _Marker, value: _Marker) -> bool:
     return (before or after) and (value.colon or not data.colon)
 
 
-def _all_explained(explained_by: dict[int, list[int]]) -> bool:
-    """Whether every place can have a marker of its own (a bipartite matching, by augmenting paths)."""
-    taken: dict[int, int] = {}
-
-    def assign(place: int, tried: set[int]) -> bool:
-        for marker in explained_by[place]:
-            if marker not in tried:
-                tried.add(marker)
-                if marker not in taken or assign(taken[marker], tried):
-                    taken[marker] = place
-                    return True
-        return False
-
-    return all(assign(place, set()) for place in explained_by)
+def _cut_out(data: _Marker, value: _Marker) -> bool:
+    """Whether a value that is a piece of the data (a line, a chunk) may have been cut out around the marker."""
+    short_before, short_after = len(value.before) < WINDOW, len(value.after) < WINDOW
+    if short_before and short_after and data.before.endswith(value.before) and data.after.startswith(value.after):
+        return True
+    # The author's own text may follow on one side or on both; then what is the same must say enough.
+    before = value.before.endswith(data.before) or (short_before and data.before.endswith(value.before))
+    after = value.after.startswith(data.after) or (short_after and data.after.startswith(value.after))
+    same_before = min(len(data.before), len(value.before)) if before else 0
+    same_after = min(len(data.after), len(value.after)) if after else 0
+    if before and after:
+        return same_before + same_after >= ONE_SIDED
+    return max(same_before, same_after) >= ONE_SIDED
 
 
 def _ambiguous(word: str, where: str) -> TemplateError:

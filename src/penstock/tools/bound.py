@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from penstock.models.pool import Models
 
 Mode = Literal["thread", "async", "inline"]
-Origin = Literal["input", "python", "llm", "prompt", "literal", "other"]
+Origin = Literal["input", "python", "data", "llm", "prompt", "literal", "other"]
 
 
 @dataclass(frozen=True, slots=True)

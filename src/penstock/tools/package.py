@@ -14,6 +14,8 @@ from penstock.tools.python import bind_callable
 from penstock.tools.signature import read_signature
 from penstock.tools.types import PromptTemplate
 
+_DATA = frozenset({"input", "llm", "data"})
+
 
 def bind_package(tool_id: str | None, literals: Mapping[str, Any], context: Context, node: str) -> Bound:
     """The package tool ``tool_id``.
@@ -49,7 +51,7 @@ def bind_custom_llm(call: Call, literals: Mapping[str, Any], context: Context, n
     given = {**literals, names[0]: PromptTemplate(template.text)}
     if signature.open:
         # Tools that render the template themselves are told which of their variables hold data, as prompt flow tells them.
-        given["_inputs_to_escape"] = [name for name, origin in context.origins.items() if origin in ("input", "llm")]
+        given["_inputs_to_escape"] = [name for name, origin in context.origins.items() if origin in _DATA]
     return bind_callable(
         target,
         given,

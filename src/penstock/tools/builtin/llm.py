@@ -11,6 +11,7 @@ from typing import Any, Literal, cast
 from penstock.connections.kinds import AzureOpenAIConnection, Connection
 from penstock.errors import ToolError
 from penstock.prompts.messages import render_chat
+from penstock.prompts.provenance import LINE_DATA
 from penstock.prompts.template import Template, rewrite_image_markup
 from penstock.tools.asking import ask, ask_stream
 from penstock.tools.builtin.parameters import EXTRA, Api, parameters
@@ -215,4 +216,5 @@ def provenance(variables: dict[str, Any]) -> tuple[frozenset[str], list[Any]]:
     """
     given: Collection[str] | None = variables.pop(ESCAPED, None)
     escaped = frozenset(variables) if given is None else frozenset(given)
-    return frozenset(variables) - escaped, [variables[name] for name in escaped if name in variables]
+    data = [variables[name] for name in escaped if name in variables]
+    return frozenset(variables) - escaped, [*data, *LINE_DATA.get()()]
