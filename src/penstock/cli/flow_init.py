@@ -10,8 +10,9 @@ from pathlib import Path
 
 from penstock.cli.arguments import add_common, add_yes, pairs
 from penstock.cli.output import print_json
-from penstock.cli.scaffold import chat_flow, evaluation_flow, function_flow, standard_flow
+from penstock.cli.scaffold import Wrapped, chat_flow, evaluation_flow, function_flow, standard_flow
 from penstock.errors import LoadError, UsageError
+from penstock.prompts.template import Template
 
 EXAMPLES = """examples:
   penstock flow init --flow my_flow
@@ -68,39 +69,63 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _files(arguments: argparse.Namespace, folder: Path) -> dict[str, str]:
     if arguments.entry:
-        source = folder / arguments.entry if (folder / arguments.entry).is_file() else Path(arguments.entry)
-        return {
-            **({} if source.parent.resolve() == folder.resolve() else {source.name: _text(source)}),
-            **function_flow(
-                source.name,
-                _parameters(source, arguments.function),
-                pairs(arguments.prompt_template, "--prompt-template"),
-            ),
-        }
+        return _around(arguments, folder)
     if arguments.type == "chat":
         return chat_flow(arguments.connection, arguments.deployment)
     return evaluation_flow() if arguments.type == "evaluation" else standard_flow()
 
 
-def _text(path: Path) -> str:
+def _around(arguments: argparse.Namespace, folder: Path) -> dict[str, str]:
+    """The flow around a function; its file and its templates are copied where they are elsewhere."""
+    copied: dict[str, str] = {}
+
+    def found(name: str, flag: str) -> Path:
+        path = folder / name if (folder / name).is_file() else Path(name)
+        text = _text(path, flag)
+        if path.parent.resolve() != folder.resolve():
+            copied[path.name] = text
+        return path
+
+    source = found(arguments.entry, "--entry")
+    function = _function(source, arguments.function)
+    templates: dict[str, tuple[str, list[str]]] = {}
+    for parameter, name in pairs(arguments.prompt_template, "--prompt-template").items():
+        if parameter not in function.parameters:
+            raise UsageError(
+                f"--prompt-template: {function.name} has no parameter {parameter!r}; it has:"
+                f" {', '.join(function.parameters) or 'none'}."
+            )
+        path = found(name, "--prompt-template")
+        templates[parameter] = (path.name, sorted(Template(_text(path, "--prompt-template"), path.name).variables))
+    return {**copied, **function_flow(function, templates)}
+
+
+def _text(path: Path, flag: str) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except OSError as error:
-        raise UsageError(f"--entry: {path} cannot be read: {error.strerror}.") from error
+        raise UsageError(f"{flag}: {path} cannot be read: {error.strerror}.") from error
 
 
-def _parameters(path: Path, function: str) -> dict[str, str]:
-    """Parameter names and their flow-input types, read without running the file."""
+def _function(path: Path, name: str) -> Wrapped:
+    """The function, read without running its file."""
     try:
-        tree = ast.parse(_text(path), str(path))
+        tree = ast.parse(_text(path, "--entry"), str(path))
     except SyntaxError as error:
         raise LoadError(f"{path}:{error.lineno}: not valid Python: {error.msg}.", code="PythonLoadError") from error
     functions = {item.name: item for item in tree.body if isinstance(item, (ast.FunctionDef, ast.AsyncFunctionDef))}
-    if function not in functions:
-        raise UsageError(f"{path} has no function {function!r}; it has: {', '.join(functions) or 'none'}.")
+    if name not in functions:
+        raise UsageError(f"{path} has no function {name!r}; it has: {', '.join(functions) or 'none'}.")
+    found = functions[name]
     types = {"int": "int", "float": "double", "bool": "bool", "str": "string", "list": "list"}
-    found = functions[function].args
-    return {
+    parameters = {
         item.arg: types.get(re.sub(r"\W.*", "", ast.unparse(item.annotation)) if item.annotation else "str", "object")
-        for item in (*found.posonlyargs, *found.args, *found.kwonlyargs)
+        for item in (*found.args.posonlyargs, *found.args.args, *found.args.kwonlyargs)
     }
+    return Wrapped(
+        path.stem,
+        name,
+        parameters,
+        is_tool=any(re.search(r"\btool\b", ast.unparse(item)) for item in found.decorator_list),
+        is_async=isinstance(found, ast.AsyncFunctionDef),
+    )

@@ -11,9 +11,15 @@ from penstock.frontends.load import load
 from penstock.graph.flow import Flow
 from penstock.graph.reference import Reference
 
+EXAMPLES = """examples:
+  penstock flow show my_flow
+  penstock flow show my_flow --variant '${summarize.variant_1}'
+"""
+
 
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the flags."""
+    parser.epilog = EXAMPLES
     parser.add_argument("source", nargs="?", help="flow folder or file")
     parser.add_argument("--flow", "--source", dest="flow", metavar="PATH", help="the same")
     parser.add_argument("--variant", nargs="+", action="append", metavar="'${NODE.VARIANT}'", help="choose variants")

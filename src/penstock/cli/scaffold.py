@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 _REQUIREMENTS = "penstock\n"
 
@@ -187,23 +188,58 @@ def chat_flow(connection: str, deployment: str) -> dict[str, str]:
     }
 
 
-def function_flow(source: str, parameters: Mapping[str, str], templates: Mapping[str, str]) -> dict[str, str]:
-    """A flow around one function of an existing file; ``templates`` feed its parameters with rendered prompts."""
-    inputs = {name: kind for name, kind in parameters.items() if name not in templates}
-    lines = ["inputs:", *(f"  {name}:\n    type: {kind}" for name, kind in inputs.items())]
+@dataclass(frozen=True, slots=True)
+class Wrapped:
+    """A function that a flow is made around.
+
+    Attributes:
+        module: Name of its file without the ending.
+        name: Its name.
+        parameters: Parameter names to flow-input types.
+        is_tool: Whether it has a decorator already, and so can be a node as it stands.
+        is_async: Whether its calls are awaited.
+    """
+
+    module: str
+    name: str
+    parameters: Mapping[str, str]
+    is_tool: bool = False
+    is_async: bool = False
+
+
+def function_flow(function: Wrapped, templates: Mapping[str, tuple[str, Iterable[str]]]) -> dict[str, str]:
+    """A flow around one function of an existing file.
+
+    Args:
+        function: The function.
+        templates: Of parameters that are fed with rendered prompts, the template's file and variables.
+    """
+    source = f"{function.module}.py" if function.is_tool else f"{function.name}_tool.py"
+    inputs = {name: kind for name, kind in function.parameters.items() if name not in templates}
+    for _, variables in templates.values():
+        inputs = {**dict.fromkeys(variables, "string"), **inputs}
+    lines = ["inputs:" if inputs else "inputs: {}"]
+    lines += [f"  {name}:\n    type: {kind}" for name, kind in inputs.items()]
     lines += ["outputs:", "  output:", "    type: string", "    reference: ${main.output}", "nodes:"]
-    for name, path in templates.items():
-        lines += [
-            f"- name: {name}",
-            "  type: prompt",
-            "  source:",
-            "    type: code",
-            f"    path: {path}",
-            "  inputs: {}",
-        ]
-    lines += ["- name: main", "  type: python", "  source:", "    type: code", f"    path: {source}", "  inputs:"]
-    lines += [
-        f"    {name}: ${{{name}.output}}" if name in templates else f"    {name}: ${{inputs.{name}}}"
-        for name in parameters
-    ]
-    return {"flow.dag.yaml": "\n".join(lines) + "\n"}
+    for name, (path, variables) in templates.items():
+        lines += _node(name, "prompt", path, {item: f"${{inputs.{item}}}" for item in variables})
+    given = {
+        name: f"${{{name}.output}}" if name in templates else f"${{inputs.{name}}}" for name in function.parameters
+    }
+    lines += _node("main", "python", source, given)
+    files = {"flow.dag.yaml": "\n".join(lines) + "\n"}
+    return files if function.is_tool else {**files, source: _tool(function)}
+
+
+def _node(name: str, kind: str, path: str, inputs: Mapping[str, str]) -> list[str]:
+    lines = [f"- name: {name}", f"  type: {kind}", "  source:", "    type: code", f"    path: {path}"]
+    return [*lines, "  inputs:", *(f"    {key}: {value}" for key, value in inputs.items())] if inputs else lines
+
+
+def _tool(function: Wrapped) -> str:
+    names = ", ".join(function.parameters)
+    return (
+        f"from {function.module} import {function.name}\n\nfrom penstock import tool\n\n\n@tool\n"
+        f"{'async ' * function.is_async}def {function.name}_tool({names}):\n"
+        f"    return {'await ' * function.is_async}{function.name}({', '.join(f'{p}={p}' for p in function.parameters)})\n"
+    )

@@ -52,7 +52,8 @@ def read_jsonl(path: Path) -> Rows:
             except (ValueError, RecursionError) as error:
                 if raw.isspace() or not raw:
                     continue
-                raise InputError(f"{path}:{number}: this line is no JSON: {error}.", code=CODE) from error
+                why = f"{error.msg} at column {error.colno}" if isinstance(error, json.JSONDecodeError) else error
+                raise InputError(f"{path}:{number}: this line is no JSON: {why}.", code=CODE) from error
             if type(value) is not dict:
                 raise InputError(f"{path}:{number}: a row must be a JSON object, not {_kind(value)}.", code=CODE)
             yield value

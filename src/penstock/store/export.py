@@ -81,8 +81,9 @@ def _write(path: Path, record: dict[str, Any]) -> None:
 
 def detail(name: str, line: LineResult, extra: Iterable[NodeRun] = ()) -> dict[str, Any]:
     """What prompt flow's flow.detail.json says of one call of a flow; ``extra`` are its aggregation nodes."""
+    given = line.inputs if line.inputs is not None else line.source
     return {
-        "flow_runs": [_line_info(name, line)],
+        "flow_runs": [{**_line_info(name, line), "inputs": given}],
         "node_runs": [
             *(_node_info(name, line.index, node) for node in line.nodes),
             *(_node_info(name, None, node) for node in extra),
