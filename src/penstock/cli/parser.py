@@ -11,6 +11,18 @@ from penstock.cli.absent import FLAGS
 from penstock.errors import UsageError
 
 
+class _Help(argparse.RawDescriptionHelpFormatter):
+    """Help pages whose second column is where the first one ends, verbs included."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=34)
+
+    def add_argument(self, action: argparse.Action) -> None:
+        super().add_argument(action)
+        # argparse forgets that verbs are indented.
+        self._action_max_length += 2 * isinstance(action, argparse._SubParsersAction)
+
+
 class Parser(argparse.ArgumentParser):
     """The parser of the command, a noun or a verb.
 
@@ -22,7 +34,7 @@ class Parser(argparse.ArgumentParser):
     typed: str | None = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        kwargs.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        kwargs.setdefault("formatter_class", _Help)
         super().__init__(*args, **kwargs)
         self.choices: dict[str, argparse.ArgumentParser] = {}
 
