@@ -26,7 +26,7 @@ from penstock.cli.images import saved_images
 from penstock.cli.output import note, plain, print_json
 from penstock.engine import capture
 from penstock.engine.aggregate import Aggregation
-from penstock.engine.jsonable import Encoder
+from penstock.engine.jsonable import Encoder, recorded
 from penstock.errors import UsageError
 from penstock.frontends.load import load
 from penstock.graph.override import override_inputs
@@ -167,7 +167,8 @@ def _print_machine(document: dict[str, Any]) -> None:
 
 def _machine_node(function: FlowFunction, run: NodeRun) -> dict[str, Any]:
     # The flow's answer is the user's own; what its nodes did on the way is a record, and records hold no secrets.
-    data: dict[str, Any] = json.loads(Encoder(redactor=function.inline.redactor).encode(run.to_json()))
+    record = {**run.to_json(), "output": recorded(run.output)}
+    data: dict[str, Any] = json.loads(Encoder(redactor=function.inline.redactor).encode(record))
     data.pop("node")
     return data
 

@@ -50,6 +50,7 @@ class Connection:
     module: str
     created_date: str | None
     last_modified_date: str | None
+    expiry_time: str | None
 
     def __init__(
         self,
@@ -68,7 +69,13 @@ class Connection:
             module=module,
             created_date=bookkeeping.get("created_date"),
             last_modified_date=bookkeeping.get("last_modified_date"),
+            expiry_time=bookkeeping.get("expiry_time"),
         )
+
+    @property
+    def class_name(self) -> str:
+        """The name of the connection's class."""
+        return type(self).__name__
 
     def keys(self) -> list[str]:
         """Names of all settings, secrets last."""

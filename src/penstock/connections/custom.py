@@ -122,19 +122,14 @@ def to_strong_type(conn: Connection, cls: type[Strong]) -> Strong:
     """``conn``, a custom connection, as the user's class ``cls``.
 
     Raises:
-        BadConnection: ``conn`` is of another kind, or lacks a field that ``cls`` gives no default.
+        BadConnection: ``conn`` is of another kind. A field that ``conn`` lacks is an error only where it is read, as in
+            prompt flow.
     """
     if isinstance(conn, cls):
         return conn
     if not isinstance(conn, CustomConnection):
         raise BadConnection(
             f"Connection {conn.name!r} is of type {conn.type!r}; only a custom connection can become a {cls.__name__}.",
-            code="InvalidConnectionType",
-        )
-    missing = [field.name for field in cls.fields_by_name.values() if field.required and field.name not in conn]
-    if missing:
-        raise BadConnection(
-            f"Connection {conn.name!r} cannot become a {cls.__name__}: it has no {', '.join(map(repr, missing))}.",
             code="InvalidConnectionType",
         )
     return cls(configs=conn.configs, secrets=conn.secrets, name=conn.name)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from penstock.connections.resolve import Connections
-from penstock.engine.program import Condition, FromInput, FromNode, InputPlan, OutputPlan, Program, Step
+from penstock.engine.program import Condition, FromInput, FromNode, Getter, InputPlan, OutputPlan, Program, Step
 from penstock.errors import BadReference, LoadError, PenstockError
 from penstock.graph.check import order, require
 from penstock.graph.flow import Flow
@@ -70,9 +70,9 @@ def _is_async_generator(step: Step) -> bool:
 
 
 def _modules(flow: Flow) -> None:
-    """Modules that the file names must exist, as prompt flow imports them; its own need not."""
+    """Modules that the file names must exist, as prompt flow imports them; of its own only the tools are looked for."""
     for module in (*flow.modules, *(node.call.module for node in flow.nodes if node.call.module)):
-        if module.split(".")[0] == "promptflow":
+        if module.split(".")[0] == "promptflow" and not module.startswith("promptflow.tools."):
             continue
         try:
             found = importlib.util.find_spec(module)
@@ -100,8 +100,11 @@ def _step(
     references = {name: value for name, value in node.inputs.items() if isinstance(value, Reference)}
     bound = _resolve(flow, node, literals, references, context)
     from_inputs = tuple(FromInput(name, r.name) for name, r in references.items() if r.kind == "input")
+    lines = {n.name for n in flow.nodes if n.scope == "line"} if node.scope == "run" else set()
     from_nodes = tuple(
-        FromNode(name, positions[r.name], _getter(r), str(r)) for name, r in references.items() if r.kind == "node"
+        FromNode(name, positions[r.name], _each(_getter(r)) if r.name in lines else _getter(r), str(r))
+        for name, r in references.items()
+        if r.kind == "node"
     )
     return Step(
         position=positions[node.name],
@@ -172,6 +175,11 @@ def _getter(reference: Reference) -> Any:
     return refuse
 
 
+def _each(read: Getter | None) -> Getter | None:
+    """``read`` for a column: what an aggregation node gets of a node that runs once a line."""
+    return None if read is None else lambda column: [read(value) for value in column]
+
+
 def _condition(node: Node, positions: Mapping[str, int]) -> Condition | None:
     if node.activate is None:
         return None
@@ -192,5 +200,6 @@ def _outputs(flow: Flow, positions: Mapping[str, int], count: int) -> list[Outpu
         elif value.kind == "input":
             plans.append(OutputPlan(output.name, input=value.name))
         elif positions[value.name] < count:
-            plans.append(OutputPlan(output.name, parent=positions[value.name], read=_getter(value)))
+            # What stands in the place of "output" matters to inputs alone, as in prompt flow.
+            plans.append(OutputPlan(output.name, parent=positions[value.name], read=getter(value)))
     return plans

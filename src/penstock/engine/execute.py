@@ -65,6 +65,8 @@ async def execute(
     problem = await _run_nodes(line, host)
     if problem is None:
         output, problem = await _outputs(line, host, streaming)
+    if problem is None and program.aggregates:
+        output, problem = _columns(line, output)
     runs = line.records()
     usage = NO_USAGE
     for run in runs:
@@ -333,6 +335,19 @@ def _fresh(value: Any) -> Any:
     if type(value) is list:
         return [_fresh(item) for item in value]
     return {key: _fresh(item) for key, item in value.items()} if type(value) is dict else value
+
+
+def _columns(line: Line, output: dict[str, Any] | None) -> tuple[dict[str, Any] | None, Failure | None]:
+    """``output`` again, unless an aggregation node refers to something that this line does not have: then it fails."""
+    program = line.program
+    for step in program.steps[program.line_steps :]:
+        for source in step.from_nodes:
+            if source.read is not None and source.parent < program.line_steps:
+                try:
+                    source.read([line.outputs[source.parent]])
+                except Exception as error:
+                    return None, failure_of(error, program.steps[source.parent].name, program.redactor)
+    return output, None
 
 
 async def _outputs(line: Line, host: Host, streaming: bool) -> tuple[dict[str, Any] | None, Failure | None]:

@@ -103,6 +103,10 @@ def _number(value: Any) -> Any:
     item = getattr(value, "item", None)
     if callable(item) and getattr(value, "shape", None) == ():
         return item()
+    return _text(value)
+
+
+def _text(value: Any) -> str:
     try:
         text = repr(value)
     except Exception as error:
@@ -112,6 +116,15 @@ def _number(value: Any) -> Any:
 
 def _key(key: Any) -> str | int | float | bool | None:
     return key if key is None or isinstance(key, (str, int, float, bool)) else repr(key)
+
+
+def recorded(value: Any) -> Any:
+    """A node's output as prompt flow's records show it: what is no JSON as a whole is shown as its ``repr``."""
+    if is_stream(value) or unserializable(value) is None:
+        return value
+    if isinstance(value, Mapping) and any(is_stream(item) for item in value.values()):
+        return value
+    return _text(value)
 
 
 def unserializable(value: Any) -> str | None:

@@ -10,7 +10,7 @@ from penstock.tools.stream import TextStream
 
 
 class Stream:
-    """A node's generator: iterates once, remembers what passed, so that the record can show it."""
+    """A node's generator, or any other iterator: iterates once, remembers what passed, so that the record can show it."""
 
     def __init__(self, source: Iterator[Any]) -> None:
         self._source = source
@@ -23,6 +23,12 @@ class Stream:
         item = next(self._source)
         self.items.append(item)
         return item
+
+    def __getattr__(self, name: str) -> Any:
+        # An iterator may be more than that, as a client library's response is.
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(self._source, name)
 
     def close(self) -> None:
         """Stop the generator."""
@@ -47,20 +53,21 @@ class AsyncStream:
         return item
 
 
+_PLAIN = frozenset({str, int, float, bool, type(None), dict, list})
 _GENERATORS = (GeneratorType, AsyncGeneratorType)
 AnyStream = Stream | AsyncStream | TextStream
 
 
 def wrap(value: Any) -> Any:
-    """A generator as a stream that remembers, also as a value of a map; anything else as it is."""
-    if isinstance(value, GeneratorType):
-        return Stream(value)
-    if isinstance(value, AsyncGeneratorType):
-        return AsyncStream(value)
+    """An iterator as a stream that remembers, also a generator as a value of a map; anything else as it is."""
     if type(value) is dict and any(isinstance(item, _GENERATORS) for item in value.values()):
         # Two outputs may refer to one of its generators: both must see all of it.
         return {key: wrap(item) if isinstance(item, _GENERATORS) else item for key, item in value.items()}
-    return value
+    if type(value) in _PLAIN or is_stream(value):
+        return value
+    if isinstance(value, Iterator):
+        return Stream(value)
+    return AsyncStream(value) if isinstance(value, AsyncIterator) else value
 
 
 def is_stream(value: Any) -> bool:

@@ -56,7 +56,7 @@ class _Reader:
         )
 
     def mapping(self, value: Any, what: str, *path: str | int) -> Mapping[Any, Any]:
-        if value is None:
+        if value is None or value == []:  # an editor that has nothing to write may write an empty list
             return {}
         if isinstance(value, Mapping):
             return value
@@ -138,17 +138,10 @@ def _inputs(read: _Reader, value: Any) -> dict[str, FlowInput]:
         what = f"Flow input {name!r}"
         spec = read.mapping(raw, what, "inputs", name)
         read.unknown(spec, _INPUT, what, "inputs", name)
-        kind = spec.get("type")
-        if kind is None:
-            read.error("MissingType", f"{what} has no type.", "inputs", name, hint=f"Give one of {', '.join(TYPES)}.")
-        elif kind not in TYPES:
-            read.error(
-                "InvalidType", f"{what} has the unknown type {kind!r}.", "inputs", name, "type",
-                hint=f"Types are {', '.join(TYPES)}.",
-            )  # fmt: skip
+        _type(read, what, spec, "inputs", name)
         ports[str(name)] = FlowInput(
             name=str(name),
-            type=str(kind),
+            type=str(spec.get("type")),
             default=spec.get("default"),
             description=str(spec.get("description") or ""),
             is_chat_input=bool(spec.get("is_chat_input")),
@@ -158,6 +151,20 @@ def _inputs(read: _Reader, value: Any) -> dict[str, FlowInput]:
     return ports
 
 
+def _type(read: _Reader, what: str, spec: Mapping[Any, Any], *path: str | int) -> None:
+    kind = spec.get("type")
+    if kind is None:
+        read.error("MissingType", f"{what} has no type.", *path, hint=f"Give one of {', '.join(TYPES)}.")
+    elif kind not in TYPES:
+        read.error(
+            "InvalidType",
+            f"{what} has the unknown type {kind!r}.",
+            *path,
+            "type",
+            hint=f"Types are {', '.join(TYPES)}.",
+        )
+
+
 def _outputs(read: _Reader, value: Any) -> dict[str, FlowOutput]:
     ports: dict[str, FlowOutput] = {}
     for name, raw in read.mapping(value, "outputs", "outputs").items():
@@ -165,8 +172,9 @@ def _outputs(read: _Reader, value: Any) -> dict[str, FlowOutput]:
         spec = read.mapping(raw, what, "outputs", name)
         read.unknown(spec, _OUTPUT, what, "outputs", name)
         reference = spec.get("reference", "")
-        if reference is None or reference == "":
+        if reference == "":
             read.error("EmptyOutputReference", f"{what} has no reference.", "outputs", name)
+        _type(read, what, spec, "outputs", name)
         ports[str(name)] = FlowOutput(
             name=str(name),
             value=parse(reference) or reference,
@@ -180,7 +188,7 @@ def _outputs(read: _Reader, value: Any) -> dict[str, FlowOutput]:
 
 
 def _nodes(read: _Reader, value: Any, sets: Mapping[str, VariantSet], chosen: Mapping[str, str]) -> list[Node]:
-    if value is None:
+    if value is None or value == {}:
         return []
     if not isinstance(value, list):
         read.error("FlowDefinitionError", f"nodes must be a list, not {type(value).__name__}.", "nodes")
@@ -192,26 +200,32 @@ def _nodes(read: _Reader, value: Any, sets: Mapping[str, VariantSet], chosen: Ma
         if not isinstance(name, str) or not name:
             read.error("FlowDefinitionError", f"Node {index + 1} has no name.", "nodes", index)
             continue
-        if spec.get("use_variants"):
-            found = _variant_node(read, name, sets, chosen, index)
-            if found is not None:
-                nodes.append(found)
+        if spec.get("use_variants") and (found := _variant_node(read, name, spec, sets, chosen, index)):
+            nodes.append(found)
             continue
         nodes.append(_node(read, name, spec, ("nodes", index)))
     return nodes
 
 
 def _variant_node(
-    read: _Reader, name: str, sets: Mapping[str, VariantSet], chosen: Mapping[str, str], index: int
+    read: _Reader,
+    name: str,
+    spec: Mapping[Any, Any],
+    sets: Mapping[str, VariantSet],
+    chosen: Mapping[str, str],
+    index: int,
 ) -> Node | None:
+    """The chosen variant, else the default; None where there is none, and the entry's own keys are the node."""
+    # As in prompt flow an entry that is a whole node stands in for a variant that is not there.
+    tell = read.warn if spec.get("source") else read.error
     if name not in sets:
-        read.error("InvalidFlow", f"Node {name!r} uses variants, but node_variants has none for it.", "nodes", index)
+        tell("InvalidFlow", f"Node {name!r} uses variants, but node_variants has none for it.", "nodes", index)
         return None
     wanted = chosen.get(name) or sets[name].default
     variant = sets[name].variants.get(wanted)
     if variant is None:
         known = ", ".join(sets[name].variants) or "none"
-        read.error(
+        tell(
             "InvalidFlow",
             f"Variant {wanted!r} of node {name!r} is not there; there are: {known}.",
             *("node_variants", name),
@@ -254,7 +268,8 @@ def _call(read: _Reader, name: str, kind: Any, spec: Mapping[Any, Any], path: tu
         )
         source = {}
     where = str(source.get("type") or "code")
-    if where not in ("code", "package", "package_with_prompt"):
+    if where not in ("code", "package", "package_with_prompt") and kind not in ("llm", "prompt"):
+        # The template of an llm or a prompt node is a file, whatever its source calls itself.
         read.error("InvalidSource", f"Node {name!r} has the unknown source type {where!r}.", *path, "source")
 
     def text(key: str) -> str | None:
@@ -274,9 +289,9 @@ def _call(read: _Reader, name: str, kind: Any, spec: Mapping[Any, Any], path: tu
 
 
 def _activate(read: _Reader, name: str, spec: Mapping[Any, Any], path: tuple[str | int, ...]) -> Activate | None:
-    raw = spec.get("activate")
-    if raw is None:
+    if "activate" not in spec:
         return None
+    raw = spec["activate"]
     if not isinstance(raw, Mapping) or "when" not in raw or "is" not in raw:
         read.error(
             "FlowDefinitionError",
@@ -371,14 +386,14 @@ def _includes(read: _Reader, value: Any) -> tuple[str, ...]:
 def _message_format(read: _Reader, value: Any) -> Any:
     if value in (None, ""):
         return "basic"
-    if value not in ("basic", "openai-vision"):
+    if str(value).lower() not in ("basic", "openai-vision"):
         read.error(
             "InvalidMessageFormatType",
             f"message_format must be 'basic' or 'openai-vision', not {value!r}.",
             "message_format",
         )
         return "basic"
-    return value
+    return str(value).lower()
 
 
 def _modules(data: Mapping[Any, Any]) -> tuple[str, ...]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import array
+import base64
+import sys
 from typing import Any, NamedTuple
 
 from penstock.models.model import Api, Completion, Request
@@ -73,6 +76,8 @@ def completion_of(
 ) -> Completion:
     """A ``Completion`` from its parts; raises Trouble where ``raw`` has not the shape of an answer."""
     reading = read(request.api, raw)
+    if request.api == "embedding":
+        raw = {**raw, "data": [_unpacked(item) for item in raw["data"]]}
     return Completion(
         text=reading.text,
         message=reading.message,
@@ -84,6 +89,24 @@ def completion_of(
         duration=duration,
         offline=offline,
     )
+
+
+def _unpacked(item: Any) -> Any:
+    """A vector as a list of floats; it comes as base64 of 32-bit floats where that was asked for."""
+    if not isinstance(item, dict) or not isinstance(item.get("embedding"), str):
+        return item
+    try:
+        numbers = array.array("f", base64.b64decode(item["embedding"], validate=True))
+    except ValueError as error:
+        raise Trouble(
+            "APIResponseValidationError",
+            f"the answer holds a vector that is no base64 of floats: {error}",
+            status=200,
+            tries=3,
+        ) from error
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    return {**item, "embedding": numbers.tolist()}
 
 
 def _chat(raw: Any) -> Reading:

@@ -46,13 +46,15 @@ _APIS = ("chat", "completion", "embedding")
 _AUTHORED: frozenset[Origin] = frozenset({"python", "literal", "other"})
 
 
-def bind_llm(call: Call, literals: Mapping[str, Any], names: Collection[str], context: Context, node: str) -> Bound:
+def bind_llm(
+    call: Call, literals: Mapping[str, Any], references: Collection[str], context: Context, node: str
+) -> Bound:
     """An llm node.
 
     Args:
         call: The node's template, connection and api.
         literals: Its literal inputs.
-        names: Names of all its inputs.
+        references: Names of its other inputs.
         context: Where connections and models are found.
         node: The node's name, for messages.
 
@@ -61,31 +63,32 @@ def bind_llm(call: Call, literals: Mapping[str, Any], names: Collection[str], co
             parameter.
     """
     template = read_template(call.path, context, node)
-    if "prompt" in names and "prompt" not in template.variables:
-        # An input called prompt stands in for the template, as prompt flow has it; what it holds is text, not a template.
-        template = Template("{{prompt}}", name=f"input 'prompt' of node {node!r}")
     connection = _connection(call, context, node)
-    api = call.api or "chat"
+    api = call.api or ""
     if api not in _APIS:
         raise LoadError(
-            f"Node {node!r} has the unknown api {api!r}; there are: {', '.join(_APIS)}.", code="APINotFound"
+            f"Node {node!r} has {f'the unknown api {api!r}' if api else 'no api'}; there are: {', '.join(_APIS)}.",
+            code="APINotFound",
         )
     azure = isinstance(connection, AzureOpenAIConnection)
     types = parameters("completion" if api == "completion" else "chat", azure=azure)
-    clash = sorted(set(types) & template.variables) if api != "embedding" else []
+    clash = sorted({*types, "prompt", "connection"} & template.variables) if api != "embedding" else []
     if clash:
         raise LoadError(
             f"Node {node!r}: its template uses {', '.join(map(repr, clash))} as variables, which are parameters of {api};"
             " rename them in the template and in the node's inputs.",
             code="NodeInputValidationError",
         )
+    if "prompt" in references or literals.get("prompt") not in (None, ""):
+        # An input called prompt stands in for the template, as prompt flow has it; what it holds is text, not a template.
+        template = Template("{{prompt}}", name=f"input 'prompt' of node {node!r}")
     authored = authored_inputs(context)
     plan = _Plan(node, api, template, connection, context.models, authored, azure)
     return Bound(
         call=plan.run,
         mode="async",
         constants=_literals(literals, {**types, **_extra_types(api, template)}, node),
-        optional=frozenset(name for name in names if name in types),
+        optional=frozenset(name for name in (*literals, *references) if name in types),
         wants_data=True,
         fingerprint=f"llm:{api}:{type(connection).__name__}:{template.text}",
     )
@@ -104,11 +107,14 @@ def read_template(path: str | None, context: Context, node: str) -> Template:
     """
     file = tool_file(path, context.folder, node)
     try:
-        return Template(file.read_text(encoding="utf-8-sig"), name=str(path))
+        # Not utf-8-sig: a byte order mark is part of the text that prompt flow sends, too.
+        template = Template(file.read_text(encoding="utf-8"), name=str(path))
+        _ = template.variables  # a template that is none is found out here, not by the first line
     except UnicodeDecodeError as error:
         raise LoadError(f"Node {node!r}: {file} is no UTF-8 at byte {error.start}.", code="InvalidSource") from error
     except PenstockError as error:
         raise LoadError(f"Node {node!r}: {error.message}", code=error.code) from error
+    return template
 
 
 def _connection(call: Call, context: Context, node: str) -> Connection:
@@ -141,12 +147,8 @@ def _literals(literals: Mapping[str, Any], types: Mapping[str, str], node: str) 
         if value is None or value == "":
             continue
         kind = types.get(name)
-        # An environment name or "inf" stands where a number should: the request builder says what it makes of it.
-        if kind is None or (name == "max_tokens" and str(value).lower() == "inf"):
-            result[name] = value
-            continue
         try:
-            result[name] = convert(value, "object" if kind == "list" and isinstance(value, str) else kind)
+            result[name] = value if kind is None else convert(value, kind)
         except (ValueError, TypeError) as error:
             raise LoadError(
                 f"Input {name!r} for node {node!r} of value {value!r} is not type {kind}.",

@@ -26,14 +26,20 @@ def resolve(node: Node, literals: Mapping[str, Any], references: Mapping[str, Re
     call = node.call
     # Given here, because an assistant's tools are bound like nodes: their arguments cannot reach up to their binding.
     context = dataclasses.replace(context, assistant=load_assistant)
-    if call.source == "package" and call.type in ("python", "custom_llm", "llm"):
-        return bind_package(call.target, literals, context, node.name)
-    if call.type == "custom_llm" or call.source == "package_with_prompt":
-        return bind_custom_llm(call, literals, context, node.name)
-    if call.type == "python":
-        return bind_python(call.path, literals, context, node.name)
     if call.type == "prompt":
         return bind_prompt(call.path, literals, context, node.name)
     if call.type == "llm":
-        return bind_llm(call, literals, [*literals, *references], context, node.name)
+        return bind_llm(call, literals, references, context, node.name)
+    if call.type == "python" and call.source == "package":
+        return bind_package(call.target, literals, context, node.name)
+    if call.type == "python" and call.source == "code":
+        return bind_python(call.path, literals, context, node.name)
+    if call.type == "custom_llm" and call.source == "package_with_prompt":
+        return bind_custom_llm(call, literals, context, node.name)
+    if call.type in ("python", "custom_llm"):
+        fitting = "code or package" if call.type == "python" else "package_with_prompt"
+        raise LoadError(
+            f"Node {node.name!r} is of type {call.type}, whose source is of type {fitting}, not {call.source}.",
+            code="ResolveToolError",
+        )
     raise LoadError(f"Node {node.name!r}: tool type {call.type!r} is not supported.", code="ResolveToolError")

@@ -129,7 +129,7 @@ def test_an_unknown_detail_is_refused(ask, openai):
 def test_embedding_returns_the_vector(ask, service, openai):
     service.says((200, {"data": [{"index": 0, "embedding": [0.5, 1]}], "model": "e", "usage": {"total_tokens": 1}}))
     assert ask(lambda: embedding(openai, "text", model="e")) == [0.5, 1]
-    assert service.asked[0]["body"] == {"model": "e", "input": "text"}
+    assert service.asked[0]["body"] == {"model": "e", "input": "text", "encoding_format": "base64"}
 
 
 def test_embedding_needs_a_deployment_on_azure(ask, service):

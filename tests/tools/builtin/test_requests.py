@@ -136,7 +136,10 @@ def test_completion_sends_its_own_defaults():
         "n": 1,
         "echo": False,
         "best_of": 1,
+        "presence_penalty": None,
+        "frequency_penalty": None,
     }
+    assert "presence_penalty" not in completion_request(AZURE, "say", {"deployment_name": "d"}).params
 
 
 def test_completion_converts_texts_to_numbers():
@@ -149,7 +152,11 @@ def test_completion_converts_texts_to_numbers():
 
 def test_an_embedding_asks_for_one_text():
     request = embedding_request(OPENAI, "t", {"model": "e"})
-    assert (request.api, request.model, request.params) == ("embedding", "e", {"input": "t"})
+    assert (request.api, request.model, request.params) == (
+        "embedding",
+        "e",
+        {"input": "t", "encoding_format": "base64"},
+    )
     assert embedding_request(SERVERLESS, "t", {}).params == {"input": ["t"], "encoding_format": "float"}
     assert embedding_request(OPENAI, "t", {}).model == "text-embedding-ada-002"
     with pytest.raises(ToolError, match="deployment_name"):

@@ -13,6 +13,7 @@ from penstock.compat.promptflow.exceptions import Absent, UserErrorException
 from penstock.compat.promptflow.translate import translated
 from penstock.connections.kinds import Connection
 from penstock.records import LineResult
+from penstock.tools.isolation import calling_folder
 
 _ERRORS = (
     "promptflow.executor._errors",
@@ -68,9 +69,13 @@ class Flow:
         del options  # names of the predecessor's that change nothing here
         if Path(source).suffix == ".prompty":
             raise UserErrorException(f"{source}: {_PROMPTY}")
-        if not Path(source).exists():
+        path = Path(source)
+        if not path.exists():
+            # Another thread may be loading a flow at this moment, from that flow's folder.
+            path = (calling_folder() or Path()) / source
+        if not path.exists():
             raise UserErrorException(f"{source}: there is no such flow.")
-        return cls(source)
+        return cls(path)
 
     @property
     def name(self) -> str:

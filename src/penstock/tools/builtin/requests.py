@@ -10,6 +10,7 @@ from penstock.connections.kinds import (
     AzureOpenAIConnection,
     Connection,
     OpenAICompatibleConnection,
+    OpenAIConnection,
     ServerlessConnection,
 )
 from penstock.errors import ToolError
@@ -17,6 +18,8 @@ from penstock.models.model import Completion, Request
 from penstock.tools.builtin.functions import check_functions, check_tools, checked_function_call, checked_tool_choice
 from penstock.tools.builtin.parameters import EXTRA, Api
 
+_FUNCTION = ("arguments", "name")
+_CALL = ("id", "function", "type")
 _MESSAGE = dict.fromkeys(
     ("content", "refusal", "role", "annotations", "audio", "function_call", "tool_calls")
 )  # what client libraries fill in, so that flow code may look without asking whether it is there
@@ -49,6 +52,9 @@ def completion_request(
 ) -> Request:
     """A request of the older completion API; arguments and errors as with ``chat_request``."""
     params = {"prompt": prompt, **completion_params(values, variables=variables)}
+    if isinstance(connection, OpenAIConnection):
+        # OpenAI's own endpoint is sent a null for what is not set, as prompt flow sends it.
+        params = {"presence_penalty": None, "frequency_penalty": None, **params}
     model = model_name(connection, values, default="text-davinci-003")
     return Request("completion", model, params)
 
@@ -63,6 +69,9 @@ def embedding_request(connection: Connection, text: str | list[str], values: Map
     params: dict[str, Any] = {"input": [text] if serverless and isinstance(text, str) else text}
     if serverless:
         params["encoding_format"] = "float"
+    elif isinstance(connection, (AzureOpenAIConnection, OpenAIConnection)):
+        # As the vendor's client asks: a quarter of the bytes. Other endpoints may not know it.
+        params["encoding_format"] = "base64"
     return Request("embedding", model_name(connection, values, default="text-embedding-ada-002"), params)
 
 
@@ -156,7 +165,28 @@ def chat_result(completion: Completion, has_tools: bool) -> Any:
     """What a chat node's output is: the text (or None), or the whole message where functions or tools were offered."""
     if not has_tools:
         return completion.text
-    return {**_MESSAGE, **(completion.message or {"role": "assistant", "content": completion.text})}
+    message = completion.message or {"role": "assistant", "content": completion.text}
+    calls = message.get("tool_calls")
+    return {
+        **_MESSAGE,
+        **message,
+        "function_call": _sorted(message.get("function_call"), _FUNCTION),
+        "tool_calls": [_call(call) for call in calls] if isinstance(calls, list) else calls,
+    }
+
+
+def _call(call: Any) -> Any:
+    call = _sorted(call, _CALL)
+    if isinstance(call, dict) and "function" in call:
+        return {**call, "function": _sorted(call["function"], _FUNCTION)}
+    return call
+
+
+def _sorted(value: Any, keys: tuple[str, ...]) -> Any:
+    """``value`` with ``keys`` first: flow code and templates show such a map as text."""
+    if not isinstance(value, dict):
+        return value
+    return {**{key: value[key] for key in keys if key in value}, **value}
 
 
 def as_bool(value: Any) -> bool:
