@@ -34,10 +34,10 @@ class ContentCache:
             return None
 
     def put(self, key: str, value: Any) -> None:
-        """Keep ``value`` if it is plain JSON that comes back equal; a full disk only means that nothing is kept."""
+        """Keep ``value`` if it is plain JSON that comes back the same; a full disk only means that nothing is kept."""
         try:
             text = json.dumps({"value": value})
-            if json.loads(text)["value"] != value:
+            if not _same(json.loads(text)["value"], value):
                 return
         except (TypeError, ValueError, RecursionError):
             return
@@ -50,3 +50,14 @@ class ContentCache:
             Path(name).replace(folder / f"{key}.json")
         except OSError:
             return
+
+
+def _same(read: Any, value: Any) -> bool:
+    """Whether both are equal and of the same types: a text that knows where it comes from is more than its letters."""
+    if type(read) is not type(value):
+        return False
+    if isinstance(read, list):
+        return len(read) == len(value) and all(map(_same, read, value))
+    if isinstance(read, dict):
+        return read.keys() == value.keys() and all(_same(item, value[key]) for key, item in read.items())
+    return bool(read == value)
