@@ -132,9 +132,9 @@ class Isolation:
     @contextlib.contextmanager
     def _imports(self) -> Generator[None]:
         path = str(self._folder)
-        before = dict(sys.modules)
-        for name in self._namesakes():
-            del sys.modules[name]
+        aside = {name: sys.modules.pop(name) for name in self._namesakes()}
+        aside |= {name: sys.modules[name] for name in self._modules.keys() & sys.modules.keys()}
+        known = sys.modules.keys() - self._modules.keys()
         sys.modules.update(self._modules)
         sys.path.insert(0, path)
         try:
@@ -143,15 +143,12 @@ class Isolation:
             with contextlib.suppress(ValueError):
                 sys.path.remove(path)
             # All are found before any goes: where a namespace package lies is asked of its parents in sys.modules.
-            owned = {
-                name: module
-                for name, module in list(sys.modules.items())
-                if before.get(name) is not module and self._owns(module)
-            }
+            new = sys.modules.keys() - known
+            owned = {name: module for name in new if self._owns(module := sys.modules[name])}
             self._modules.update(owned)
             for name in owned:
                 del sys.modules[name]
-            for name, module in before.items():
+            for name, module in aside.items():
                 sys.modules.setdefault(name, module)
 
     def _namesakes(self) -> list[str]:

@@ -128,4 +128,5 @@ def _ours(name: str) -> bool:
 
 
 def _take() -> dict[str, ModuleType]:
-    return {name: sys.modules.pop(name) for name in list(sys.modules) if _ours(name)}
+    # The cheap question first: this is asked of every module, for every call of a flow.
+    return {name: sys.modules.pop(name) for name in list(sys.modules) if name.startswith(ROOT) and _ours(name)}
