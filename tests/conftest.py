@@ -2,10 +2,15 @@
 
 import textwrap
 
+import hypothesis
 import pytest
 
 from penstock.api.flows import load
 from penstock.settings import read_settings
+
+# How long an example takes is the machine's affair: it may have other things to do.
+hypothesis.settings.register_profile("penstock", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("penstock")
 
 
 @pytest.fixture

@@ -328,31 +328,34 @@ def test_async_nodes_run_side_by_side_with_plain_ones(open_flow):
 
 
 def test_a_cancelled_line_cancels_its_nodes(open_flow):
-    files = {
-        "slow.py": """
-            import asyncio
-            from promptflow.core import tool
+    code = """
+        import asyncio
+        from promptflow.core import tool
 
-            @tool
-            async def slow(log):
-                try:
-                    await asyncio.sleep(30)
-                except asyncio.CancelledError:
-                    log.append("cancelled")
-                    raise
-        """
-    }
+        @tool
+        async def slow(log):
+            log.append("begun")
+            try:
+                await asyncio.sleep(30)
+            except asyncio.CancelledError:
+                log.append("cancelled")
+                raise
+    """
     nodes = "".join(python(name, f"log: {ref('inputs.log')}", path="slow.py") for name in "ab")
-    flow = open_flow(flow_text(nodes, "log: {type: secret}"), files)
+    flow = open_flow(flow_text(nodes, "log: {type: secret}"), {"slow.py": code})
     log = []
 
     async def story():
-        with pytest.raises(TimeoutError):
-            await asyncio.wait_for(flow.inline.call_async({"log": log}), 0.2)
+        line = asyncio.create_task(flow.inline.call_async({"log": log}))
+        while len(log) < 2:  # ruff: ignore[async-busy-wait]  the nodes can tell only through their input
+            await asyncio.sleep(0.005)
+        line.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await line
         await asyncio.sleep(0)
 
     asyncio.run(story())
-    assert log == ["cancelled", "cancelled"]
+    assert log == ["begun", "begun", "cancelled", "cancelled"]
 
 
 # -- outputs
