@@ -126,6 +126,10 @@ class House:
         with open_store(self.settings) as store:
             return store.get_run(name)
 
+    def delete(self, name):
+        with open_store(self.settings) as store:
+            store.delete_run(name)
+
     def names(self):
         with open_store(self.settings) as store:
             return [run.name for run in store.list_runs(None, "include")]

@@ -23,6 +23,8 @@ from penstock.runners.slots import Slots
 _KEEP_STDERR = 65_536
 # A pipe of the usual size takes a result of 1 MB in sixteen turns of the wheel; this one in one.
 _PIPE = 1 << 20
+# Frames that are taken at a time, so that those of several workers take turns and none pile up here.
+_FRAMES = 256
 # How long a process whose pipe is closed may take to end, in seconds.
 _ENDING = 2.0
 _FRAME = re.compile(r'File "(?!<)(.+?)", line (\d+) in (.+)')
@@ -121,7 +123,7 @@ class WorkerProcess:
     def read(self) -> list[tuple[int, bytes]] | None:
         """Frames that have arrived; None when the worker closed its end, or wrote what is no frame."""
         found: list[tuple[int, bytes]] = []
-        for _ in range(16):
+        while len(found) < _FRAMES:
             try:
                 data = os.read(self.stdout, _PIPE)
             except BlockingIOError:
@@ -134,7 +136,7 @@ class WorkerProcess:
             except frames.BrokenTalk:
                 self.kill()
                 return None
-            if len(data) < 4096:
+            if len(data) < _PIPE:
                 break
         return found
 

@@ -115,8 +115,12 @@ def _saver(folder: Path, message_format: str) -> Any:
         if not target.exists():
             folder.mkdir(parents=True, exist_ok=True)
             part = folder / f".{name}.{os.getpid()}.{threading.get_ident()}"
-            part.write_bytes(bytes(image))
-            part.replace(target)
+            try:
+                part.write_bytes(bytes(image))
+                part.replace(target)
+            except OSError:
+                part.unlink(missing_ok=True)
+                raise
         return _dict(message_format, image, "path", f"{folder.name}/{name}")
 
     return save

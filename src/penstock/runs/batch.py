@@ -106,7 +106,7 @@ def run_batch(
         run = dataclasses.replace(
             _record(spec, name, now), display_name=display_name(spec.display_name, spec, name, now)
         )
-        batch = _Batch(spec, flow, store, session, datasets=opened, notes=notes, listener=listener)
+        batch = _Batch(spec, flow, store, session, datasets=opened, notes=[*spec.notes, *notes], listener=listener)
         batch.redactor = Redactor(job.secrets)
         batch.stop = stop or StopRule(spec.budget, spec.batch_timeout or settings.batch_timeout)
         return batch.go(run, source)
@@ -243,29 +243,32 @@ class _Batch:
     # The lines
 
     def _lines(self, run: Run, journal: Journal, counter: Counter) -> Run:
+        with ExitStack() as stack:
+            mapping, joined = self._rows(stack)
+            counter.total = joined.count()
+            feed = Feed(joined, mapping, finished(journal) if len(journal) else (), self.stop.take, counter.begin)
+
+            def deliver(line: Delivered) -> None:
+                journal.append_raw(line.index, line.record)
+                self.stop.count(line.usage)
+                counter.add(line)
+
+            self.session.run(feed, deliver, self.stop)
+            self.complete = feed.taken == counter.done and feed.at_end()
+            self._note(joined)
+            return dataclasses.replace(run, unscored=len(joined.unscored))
+
+    def _rows(self, stack: ExitStack) -> tuple[ColumnMapping, Joined]:
         inputs, data = self.flow.inputs, self.datasets.get("data")
         mapping = ColumnMapping.for_flow(inputs, self.spec.column_mapping, data.columns() if data else ())
         self.notes.extend(mapping.notes)
-        sources = open_sources(self.datasets, self.spec.runs, mapping.sources, self.store)
-        known = {source.name: source.columns for source in sources if source.columns}
+        sources = open_sources(self.datasets, self.spec.runs, mapping.sources, self.store, stack)
+        known = {source.name: source.columns for source in sources}
         wrong = [item for item in mapping.check(inputs, known) if item.severity == "error"]
         if wrong:
             said = " ".join(f"{item.message} {item.hint}".strip() for item in wrong)
             raise InputError(f"The input for batch run is incorrect. {said}", code="ApplyInputMappingError")
-        joined = join(sources, on=self.spec.join_on)
-        counter.total = joined.count()
-        done = finished(journal) if len(journal) else ()
-        feed = Feed(joined, mapping, done, self.stop.take, counter.begin)
-
-        def deliver(line: Delivered) -> None:
-            journal.append_raw(line.index, line.record)
-            self.stop.count(line.usage)
-            counter.add(line)
-
-        self.session.run(feed, deliver, self.stop)
-        self.complete = feed.taken == counter.done and feed.at_end()
-        self._note(joined)
-        return dataclasses.replace(run, unscored=len(joined.unscored))
+        return mapping, join(sources, on=self.spec.join_on)
 
     def _note(self, joined: Joined) -> None:
         self.notes.extend(note for dataset in self.datasets.values() for note in dataset.notes)

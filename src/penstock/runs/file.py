@@ -53,7 +53,7 @@ def _spec(document: Document, changes: Mapping[str, str], env: Mapping[str, str]
         _patch(data, key, value)
     folder = Path(document.file).parent
     notes = [
-        f"{document.place(key)}: unknown key {key!r} is ignored. {nearest(key, sorted(_KNOWN))}"
+        f"{document.place(key)}: unknown key {key!r} is ignored. {nearest(key, sorted(_KNOWN))}".strip()
         for key in data
         if key not in _KNOWN
     ] + [f"{document.place(key)}: {key!r} is for the cloud and has no effect here." for key in _CLOUD if data.get(key)]
@@ -75,8 +75,9 @@ def _spec(document: Document, changes: Mapping[str, str], env: Mapping[str, str]
         tags={
             str(key): None if value is None else str(value) for key, value in _mapping(document, data, "tags").items()
         },
-        properties={**_mapping(document, data, "properties"), **({"file_notes": notes} if notes else {})},
+        properties=_mapping(document, data, "properties"),
         resume_from=_text(data, "resume_from"),
+        notes=tuple(notes),
     )
 
 

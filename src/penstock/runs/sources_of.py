@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,9 +22,11 @@ def open_data(paths: Mapping[str, str]) -> dict[str, Dataset]:
 
 
 def open_sources(
-    datasets: Mapping[str, Dataset], runs: tuple[str, ...], wanted: frozenset[str], store: Store
+    datasets: Mapping[str, Dataset], runs: tuple[str, ...], wanted: frozenset[str], store: Store, stack: ExitStack
 ) -> list[Source]:
     """Every source of a run: its data, the outputs of the runs it refers to, and those runs' inputs where ``wanted``.
+
+    The journals that are read stay open until ``stack`` is closed.
 
     Raises:
         UsageError: Neither data nor a run.
@@ -43,7 +46,8 @@ def open_sources(
             )
         for prefix in ["run", f"runs.{name}"] if position == 0 else [f"runs.{name}"]:
             if prefix == "run" or any(source.startswith(prefix) for source in wanted):
-                found.append(outputs_source(f"{prefix}.outputs", store.view_journal(name), run=name))
+                journal = stack.enter_context(store.view_journal(name))
+                found.append(outputs_source(f"{prefix}.outputs", journal, run=name))
             if f"{prefix}.inputs" in wanted:
                 found.append(_inputs(f"{prefix}.inputs", run, store))
     return found

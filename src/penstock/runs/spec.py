@@ -57,7 +57,7 @@ class RunSpec:
         resume_from: A run whose completed lines are taken over.
         offline: The model that stands in for every endpoint.
         cache: Whether models, and nodes with ``enable_cache``, may take their answers from earlier runs.
-        rows: Rows given in memory instead of a ``data`` file (Python API only).
+        notes: What a reader of the run should know of the way it was told.
     """
 
     flow: str = ""
@@ -84,6 +84,7 @@ class RunSpec:
     resume_from: str | None = None
     offline: OfflineSpec | None = None
     cache: bool = False
+    notes: tuple[str, ...] = ()
 
 
 def run_name(spec: RunSpec, flow_file: Path, now: datetime.datetime) -> str:

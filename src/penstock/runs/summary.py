@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from array import array
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from penstock.records import Status, Usage
+from penstock.runs.report.sample import Thinned
 from penstock.store.journal import Journal
+
+_SAMPLE = 5_000
 
 
 class Tally:
@@ -24,9 +26,9 @@ class Tally:
         self.failed = 0
         self.inputs: dict[str, list[Any]] = {name: [] for name in inputs}
         self.outputs: dict[str, list[Any]] = {name: [] for name in nodes}
-        self._durations: dict[str, array[float]] = {}
+        self._durations: dict[str, _Durations] = {}
         self._states: dict[str, Counter[str]] = {}
-        self._lines: array[float] = array("d")
+        self._lines = _Durations()
         self._usage: Counter[str] = Counter()
         self._cost: float | None = 0.0
 
@@ -40,14 +42,14 @@ class Tally:
         done = line["status"] == Status.COMPLETED
         self.completed += done
         self.failed += not done
-        self._lines.append(line.get("duration") or 0.0)
+        self._lines.add(line.get("duration") or 0.0)
         kept = self.outputs if done else {}
         found = dict.fromkeys(kept)
         for node in line.get("nodes") or ():
             name, status = node["node"], node["status"]
             self._states.setdefault(name, Counter())[status] += 1
             if status in (Status.COMPLETED, Status.FAILED):
-                self._durations.setdefault(name, array("d")).append(node.get("duration") or 0.0)
+                self._durations.setdefault(name, _Durations()).add(node.get("duration") or 0.0)
             if name in found:
                 found[name] = node.get("output")
         for name, value in found.items():
@@ -80,22 +82,33 @@ class Tally:
             "total_tokens": self._usage["total_tokens"],
             "model_calls": self._usage["calls"],
             "cost": self._cost,
-            "lines": {"completed": self.completed, "failed": self.failed, **_percentiles(self._lines)},
+            "lines": {"completed": self.completed, "failed": self.failed, **self._lines.told()},
             "nodes": {
                 name: {
                     **{state.lower(): count for state, count in sorted(states.items())},
-                    **_percentiles(self._durations.get(name, array("d"))),
+                    **(self._durations[name].told() if name in self._durations else {}),
                 }
                 for name, states in self._states.items()
             },
         }
 
 
-def _percentiles(values: array[float]) -> dict[str, float]:
-    if not values:
-        return {}
-    ordered = sorted(values)
-    return {"p50": _at(ordered, 0.5), "p95": _at(ordered, 0.95), "max": ordered[-1]}
+class _Durations:
+    """Percentiles of seconds: exact up to 10,000 values, of an even sample beyond; memory does not grow with the run."""
+
+    __slots__ = ("_longest", "_sample")
+
+    def __init__(self) -> None:
+        self._sample: Thinned[float] = Thinned(_SAMPLE)
+        self._longest = 0.0
+
+    def add(self, seconds: float) -> None:
+        self._sample.add(seconds)
+        self._longest = max(self._longest, seconds)
+
+    def told(self) -> dict[str, float]:
+        ordered = sorted(self._sample.items())
+        return {"p50": _at(ordered, 0.5), "p95": _at(ordered, 0.95), "max": self._longest} if ordered else {}
 
 
 def _at(ordered: Sequence[float], share: float) -> float:
