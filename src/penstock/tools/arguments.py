@@ -37,8 +37,10 @@ def bind_literal(value: Any, parameter: Parameter, context: Context, node: str) 
     if parameter.connections:
         if isinstance(value, Connection):
             return _checked(value, parameter, node)
-        if parameter.optional_connection and not context.connections.knows(str(value)):
-            return value
+        if parameter.optional_connection:
+            known = isinstance(value, str) and context.connections.knows(value)
+            if not known or not accepts(parameter, context.connections.get(value)):
+                return value
         return _connection(str(value), parameter, context, node)
     if parameter.kind == "image":
         return to_image(value, context.folder, message_format=context.message_format)

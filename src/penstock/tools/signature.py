@@ -31,7 +31,10 @@ _PLAIN: dict[Any, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One parameter. ``connections`` are the connection classes it accepts, empty where it takes none."""
+    """One parameter. ``connections`` are the connection classes it accepts, empty where it takes none.
+
+    ``optional_connection``: prompt flow sees no connection in such an annotation, so any other value is fine, too.
+    """
 
     name: str
     kind: str
@@ -93,7 +96,8 @@ def _parameter(item: inspect.Parameter, function: Callable[..., Any]) -> Paramet
         return Parameter(item.name, kind, required)
     classes = _connection_classes(annotation)
     if classes:
-        return Parameter(item.name, "connection", required, classes, isinstance(annotation, types.UnionType))
+        optional = isinstance(annotation, types.UnionType) or isinstance(item.annotation, str)
+        return Parameter(item.name, "connection", required, classes, optional)
     if isinstance(item.annotation, str) and annotation is not AssistantDefinition:
         # prompt flow sees only text here and takes the parameter as an object. Connections and assistants are resolved all
         # the same: as an object they would be of no use to anybody.
