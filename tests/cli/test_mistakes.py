@@ -96,7 +96,7 @@ def flows(work, loud, write):
         pytest.param(
             "flow test --flow prompt",
             2,
-            "HERE/prompt/flow.dag.yaml:6: node 'say' cannot be made ready: say.jinja2:2: the template cannot be rendered:"
+            "HERE/prompt/flow.dag.yaml:6: Node 'say': say.jinja2:2: the template cannot be rendered:"
             " Unexpected end of template. Jinja was looking for the following tags: 'elif' or 'else' or 'endif'. The"
             " innermost block that needs to be closed is 'if'. Change the template there.",
             id="template error",
