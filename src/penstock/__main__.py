@@ -34,4 +34,7 @@ def _versions(*, as_json: bool) -> str:
 
 
 if __name__ == "__main__":
+    if not sys.flags.safe_path:
+        # `python -m` puts the working directory first, where a stranger's flow may lie; `penstock` does not either.
+        del sys.path[0]
     sys.exit(main())

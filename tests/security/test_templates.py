@@ -79,7 +79,8 @@ BOMBS = [
 ]
 KINDS = {
     "prompt": "- {name: node, type: prompt, source: {type: code, path: t.jinja2}, inputs: {%s}}",
-    "llm": "- {name: node, type: llm, connection: model, api: chat, source: {type: code, path: t.jinja2}, inputs: {model: m, %s}}",
+    "llm": "- {name: node, type: llm, connection: model, api: chat, "
+    "source: {type: code, path: t.jinja2}, inputs: {model: m, %s}}",
     "custom_llm": "- {name: node, type: custom_llm, source: {type: package_with_prompt, tool: promptflow.tools.llm.llm, "
     "path: t.jinja2}, inputs: {connection: model, api: chat, model: m, %s}}",
 }

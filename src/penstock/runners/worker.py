@@ -27,6 +27,7 @@ from penstock.runners.runner import LineInput
 from penstock.runners.slots import Slots
 from penstock.runners.workbench import Workbench
 from penstock.tools.builtin.session import Session, adopt
+from penstock.tools.shadows import import_first
 
 # A slice of a large frame is copied before it is written.
 _PIECE = 1 << 20
@@ -198,6 +199,7 @@ def _prepare(job: Job) -> None:
     folder = str(Path(job.flow).parent)
     os.environ.update(job.environment)
     os.chdir(folder)
+    import_first(Path(folder))
     sys.path.insert(0, folder)
     capture.install()
     for hook in plugins.names("import_hook"):

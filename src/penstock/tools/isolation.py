@@ -22,6 +22,7 @@ from pathlib import Path
 from types import ModuleType
 
 from penstock import plugins
+from penstock.tools.shadows import import_first
 
 _NEVER_HIDDEN = {*sys.stdlib_module_names, "__main__", "penstock", "promptflow"}
 
@@ -154,6 +155,7 @@ class Isolation:
     def _namesakes(self) -> list[str]:
         """Modules of the embedding program, or of another flow, that would stand in the way of this flow's own."""
         if self._names is None:
+            import_first(self._folder)
             self._names = {
                 path.stem
                 for path in self._folder.iterdir()
