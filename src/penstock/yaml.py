@@ -19,8 +19,9 @@ from penstock.errors import LoadError
 # libyaml is ten times faster than the Python parser; some builds of PyYAML come without it.
 _Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
-_MAX_BYTES = 10_000_000
+_MAX_BYTES = 2_000_000
 _MAX_NODES = 500_000
+_MAX_DIGITS = 3000
 _MAX_DEPTH = 100
 
 KeyPath = tuple["str | int", ...]
@@ -97,6 +98,9 @@ def parse(text: str, file: str = "<text>") -> Document:
         raise LoadError(
             f"{file}: a flow file of more than {_MAX_BYTES:,} characters is refused.", code="YamlParseError"
         )
+    if sum(map(text.count, (",", "- ", ":"))) > _MAX_NODES:
+        # The parser would make an object of each before anybody could count them.
+        raise LoadError(f"{file}: more than {_MAX_NODES:,} values are refused.", code="YamlParseError")
     try:
         _check_depth(text, file)
         root = yaml.compose(text, Loader=_Loader)
@@ -208,6 +212,8 @@ class _Builder:
 
 def _int(text: str) -> int:
     bare = text.replace("_", "")
+    if len(bare) > _MAX_DIGITS:
+        raise ValueError("no honest number has so many digits, and none could be printed")
     return int(bare, 0) if bare.lstrip("+-")[:2] in ("0b", "0o", "0x") else int(bare)
 
 

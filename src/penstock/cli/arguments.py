@@ -97,7 +97,7 @@ def read_input_file(name: str, flag: str) -> dict[str, Any]:
         text = next((line for line in text.split("\n") if line.strip()), "")
     try:
         value = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{name}: this is no valid JSON: {error}.", code="InvalidUserData") from error
     if isinstance(value, list) and value:
         value = value[0]

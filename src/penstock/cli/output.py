@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import sys
 from typing import Any, TextIO
 
 from penstock.errors import PenstockError
 
+_LONGEST = 10_000  # characters of a sentence; what is longer quotes a file or an endpoint at length
+# Controls that JSON leaves as they are, and characters that are only there to steer how others are shown.
+_INVISIBLE = re.compile(
+    r"[\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
+)
 _JOINER = "\u200d"  # holds an emoji's parts together; harmless, unlike the other invisible characters
 
 
@@ -37,8 +43,17 @@ def print_json(value: Any, *, indent: int | None = 4, strict: bool = False) -> N
     text = json.dumps(value, indent=indent, ensure_ascii=not knows_unicode(stdout), default=str)
     if strict and ("NaN" in text or "Infinity" in text):
         return print_json(json.loads(text, parse_constant=str), indent=indent)
-    stdout.write(text + "\n")
+    stdout.write(shown_json(text) + "\n")
     return None
+
+
+def shown_json(text: str) -> str:
+    """JSON text that says the same without a character that could move a terminal's cursor or hide what it shows."""
+    return _INVISIBLE.sub(_as_json, text)
+
+
+def _as_json(found: re.Match[str]) -> str:
+    return json.dumps(found[0])[1:-1]
 
 
 def fail(error: PenstockError, *, as_json: bool = False) -> int:
@@ -51,7 +66,8 @@ def fail(error: PenstockError, *, as_json: bool = False) -> int:
 
 def note(text: str) -> None:
     """A sentence to the person at the terminal, on standard error."""
-    sys.stderr.write(f"penstock: {plain(text)}\n")
+    shown = text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
+    sys.stderr.write(f"penstock: {plain(shown)}\n")
 
 
 def plain(text: str) -> str:

@@ -86,6 +86,11 @@ def convert_input(name: str, kind: str, value: Any, *, folder: Path, message_for
         converted = convert(value, kind)
         if kind in ("list", "object") and isinstance(converted, (list, dict)):
             return load_images(converted, folder=folder, message_format=message_format)
+    except RecursionError as error:
+        raise InputError(
+            f"The input for flow is incorrect. The value for flow input {name!r}{place} is nested too deeply.",
+            code="InputTypeError",
+        ) from error
     except Unparsable as error:
         raise InputError(
             f"Failed to parse the flow input. The value for flow input {name!r}{place} was interpreted as JSON string"

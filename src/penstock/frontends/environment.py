@@ -11,7 +11,16 @@ from penstock.errors import BadConnection
 
 _REFERENCE = re.compile(r"^\$\{([^.]+)\.([^.]+)\}$")
 # Variables that make an interpreter or a loader run other code than the flow's own.
-_REFUSED = re.compile(r"^(LD_|DYLD_|PYTHON)|^(PATH|BROWSER|PF_USE_SANDBOX_FOR_JINJA)$")
+_REFUSED = re.compile(
+    r"(?i)^(LD_|DYLD_|PYTHON|PERL5|RUBY|NODE_|GIT_|BASH_|_JAVA_|PENSTOCK_)"
+    r"|^(PATH|BROWSER|IFS|ENV|SHELL|GCONV_PATH|LOCPATH|NLSPATH|TERMINFO|OPENSSL_(CONF|ENGINES|MODULES)|JAVA_TOOL_OPTIONS"
+    r"|PF_USE_SANDBOX_FOR_JINJA)$"
+)
+# Variables that send the calls of the process, keys and all, by way of somebody else. A person may set them for a run of
+# their own; a flow's file may not.
+_REDIRECTING = re.compile(
+    r"(?i)^((HTTPS?|ALL|FTP|NO)_PROXY|SSL_CERT_(FILE|DIR)|(REQUESTS|CURL)_CA_BUNDLE|SSLKEYLOGFILE)$"
+)
 
 Lookup = Callable[[str], Any]
 
@@ -30,7 +39,7 @@ def environment(
     notes: list[str] = []
     for key, value in {**declared, **overrides}.items():
         name = str(key)
-        if _REFUSED.search(name):
+        if _REFUSED.search(name) or (_REDIRECTING.search(name) and key not in overrides):
             notes.append(
                 f"environment variable {name!r} is left out: it would change the process itself, not the flow."
             )

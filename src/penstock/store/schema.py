@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,6 +36,7 @@ def connect(url: str | None, home: Path) -> sa.Engine:
     except sa.exc.ArgumentError as error:
         raise StoreError("PENSTOCK_STORE is no database URL; write it as postgresql://user@host/database.") from error
     if parsed.get_backend_name() == "sqlite":
+        _make_private(parsed.database)
         engine = sa.create_engine(parsed)
         sa.event.listen(engine, "connect", _prepare_sqlite)
         sa.event.listen(engine, "begin", _begin_sqlite)
@@ -45,6 +47,13 @@ def connect(url: str | None, home: Path) -> sa.Engine:
         return sa.create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
     except ImportError as error:
         raise MissingDependency("A PostgreSQL store", "postgres") from error
+
+
+def _make_private(database: str | None) -> None:
+    """A new index is nobody else's to read; SQLite's own side files take over its mode."""
+    if database and database != ":memory:" and not database.startswith("file:"):
+        with contextlib.suppress(OSError):  # told when the database is opened
+            Path(database).touch(mode=0o600)
 
 
 def writing(engine: sa.Engine) -> sa.Engine:

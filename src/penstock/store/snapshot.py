@@ -83,13 +83,19 @@ def take_snapshot(
                 continue
             digest.update(data)
             place = target / relative
-            place.parent.mkdir(parents=True, exist_ok=True)
-            place.write_bytes(data)
+            place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            _write_private(place, data)
         except OSError as error:
             raise StoreError(f"{wanted[relative]} cannot be copied to the run: {error.strerror}.") from error
         copied += 1
         size += len(data)
     return Snapshot(f"sha256:{digest.hexdigest()}", copied, size, tuple(notes))
+
+
+def _write_private(place: Path, data: bytes) -> None:
+    handle = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(data)
 
 
 def _content(file: Path, relative: str, largest: int, left: int) -> tuple[bytes | None, str]:
