@@ -19,7 +19,7 @@ from penstock.errors import LoadError
 # libyaml is ten times faster than the Python parser; some builds of PyYAML come without it.
 _Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
-_MAX_BYTES = 2_000_000
+_MAX_BYTES = 10_000_000
 _MAX_NODES = 500_000
 _MAX_DIGITS = 3000
 _MAX_DEPTH = 100

@@ -12,9 +12,9 @@ from penstock.errors import BadConnection
 _REFERENCE = re.compile(r"^\$\{([^.]+)\.([^.]+)\}$")
 # Variables that make an interpreter or a loader run other code than the flow's own.
 _REFUSED = re.compile(
-    r"(?i)^(LD_|DYLD_|PYTHON|PERL5|RUBY|NODE_|GIT_|BASH_|_JAVA_|PENSTOCK_)"
+    r"(?i)^(LD_|DYLD_|PYTHON|PERL5|RUBY|NODE_|GIT_|BASH_|_JAVA_)"
     r"|^(PATH|BROWSER|IFS|ENV|SHELL|GCONV_PATH|LOCPATH|NLSPATH|TERMINFO|OPENSSL_(CONF|ENGINES|MODULES)|JAVA_TOOL_OPTIONS"
-    r"|PF_USE_SANDBOX_FOR_JINJA)$"
+    r"|PF_USE_SANDBOX_FOR_JINJA|PENSTOCK_(HOME|STORE|CONNECTION_KEY))$"
 )
 # Variables that send the calls of the process, keys and all, by way of somebody else. A person may set them for a run of
 # their own; a flow's file may not.
