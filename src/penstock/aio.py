@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
 import threading
 from collections.abc import Coroutine
 from typing import Any, TypeVar
@@ -26,12 +27,10 @@ def background_loop() -> asyncio.AbstractEventLoop:
 
 
 def _spin(loop: asyncio.AbstractEventLoop) -> None:
-    while True:
-        try:
+    # Some task of user code may stop the loop, or leave through it; that ends the task, not everybody's loop.
+    while not loop.is_closed():
+        with contextlib.suppress(SystemExit, KeyboardInterrupt):
             loop.run_forever()
-        except (SystemExit, KeyboardInterrupt):
-            continue  # some task of user code raised it; that ends the task, not everybody's loop
-        return
 
 
 def submit(coroutine: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:

@@ -39,6 +39,16 @@ async def leaves_later(rest):
     await asyncio.sleep(0)
     sys.exit(4)
 
+async def cancels_all(rest):
+    for task in asyncio.all_tasks():
+        task.cancel()
+    await asyncio.sleep(1)
+
+async def stops_the_loop(rest):
+    asyncio.get_running_loop().stop()
+    await asyncio.sleep(0)
+    return "stopped"
+
 async def leaves_in_a_task(rest):
     async def part():
         sys.exit(5)
@@ -74,6 +84,16 @@ def test_coroutine_that_cancels_itself_or_leaves_fails_alone(house):
     assert "cancelled" in lines[5].failure.message.lower()
     assert "sys.exit(4)" in lines[6].failure.message
     assert sorted(house.began()) == sorted(xs)
+
+
+def test_tool_that_cancels_all_tasks_or_stops_the_loop_keeps_no_line_from_being_told(house):
+    xs = [*good(3), "cancels_all", "stops_the_loop", *good(3)]
+    run = house.run(house.flow(ASYNC_WAYS_TO_FAIL, "loop"), xs, name="r", concurrency=1).run
+    lines = house.lines("r")
+    assert (run.completed, run.failed) == (7, 1)
+    assert "cancelled" in lines[3].failure.message.lower()
+    assert lines[4].output == {"y": "stopped"}
+    assert house.began() == xs
 
 
 @pytest.mark.parametrize("mode", ["threads", "loop"])
@@ -172,7 +192,7 @@ def grows(rest):
 
 def test_inputs_too_deep_to_be_sent_fail_their_line_alone(house):
     deep = []
-    for _ in range(2000):
+    for _ in range(100_000):
         deep = [deep]
     rows = Dataset.of_rows([{"x": "a"}, {"x": deep}, {"x": "b"}])
     run = house.run(house.flow(), name="r", datasets={"data": rows}).run

@@ -32,6 +32,14 @@ def test_listener_is_told_from_the_first_line_to_the_end(desk):
     assert (told[-1].done, told[-1].failed, told[-1].state) == (3, 1, "done")
 
 
+def test_listener_that_leaves_does_not_end_the_run(desk):
+    def leaves(progress):
+        raise BrokenPipeError
+
+    run = desk.run(desk.shouting(), ROWS, name="r", listener=leaves).run
+    assert (run.status, run.completed) == (Status.COMPLETED, 2)
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [

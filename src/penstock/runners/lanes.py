@@ -23,7 +23,7 @@ from penstock.runners.slots import Slots
 from penstock.runners.workbench import Workbench
 
 # How long the event loop may leave a line that is over its time unreported, in seconds, before something is taken to block it.
-_BLOCKED = 1.0
+_BLOCKED = 0.5
 # How long a cancelled line may take to clean up.
 _CLEANUP = 0.25
 # How often in a row a task that cannot be told must be found running before it counts as blocking.
@@ -220,14 +220,21 @@ class LoopLanes:
         bench = self._bench
         work = execute(bench.program, line.values, bench.loop_host, index=line.index, folder=_folder(line))
         task = self._loop.create_task(work, name=f"line {line.index}")
-        # Not wait_for, which would wait on for a line that does not let itself be cancelled.
-        done, _ = await asyncio.wait({task}, timeout=self._timeout)
-        if not done:
+        if not await self._wait(task):
             return await self._give_up(task, line)
         try:
             return bench.pack(task.result(), line.attempt)
         except BaseException as error:
             return bench.pack_failure(line, failure_of(error, None, bench.redactor))
+
+    async def _wait(self, task: asyncio.Task[Any]) -> bool:
+        while True:
+            try:
+                # Not wait_for, which would wait on for a line that does not let itself be cancelled.
+                done, _ = await asyncio.wait({task}, timeout=self._timeout)
+            except asyncio.CancelledError:
+                continue  # a tool that cancels every task it finds means its own
+            return bool(done)
 
     async def _give_up(self, task: asyncio.Task[Any], line: LineInput) -> bytes:
         limit = self._timeout or 0.0

@@ -394,7 +394,7 @@ def _again(line: LineInput) -> LineInput:
 
 def _grace(limit: float) -> float:
     """How long after its own limit a worker that reports nothing is taken for stuck, in seconds."""
-    return min(10.0, max(1.0, limit))
+    return min(10.0, max(2.0, limit))
 
 
 def _failed(worker: WorkerProcess, running: Mapping[int, float], kind: str, said: str) -> Aggregation:

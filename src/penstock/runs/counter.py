@@ -49,6 +49,10 @@ class Counter:
         """Tell the listener now."""
         if self._listener is not None:
             self._told = time.monotonic()
-            self._listener(
-                Progress(self._run, self.total, self.done, self.failed, self.skipped, self.usage, self.seconds, state)
+            progress = Progress(
+                self._run, self.total, self.done, self.failed, self.skipped, self.usage, self.seconds, state
             )
+            try:
+                self._listener(progress)
+            except OSError:
+                self._listener = None  # whoever looked on has left (`2>&1 | head`); the run goes on
