@@ -10,6 +10,10 @@ from urllib.parse import quote
 
 import pytest
 
+from penstock.cli import flow_show
+from penstock.cli.main import main
+from penstock.errors import PenstockError
+
 MARK = "cnry"
 # Each with characters that JSON, Python's repr or a URL write differently.
 CANARIES = {
@@ -238,3 +242,24 @@ def test_the_answer_itself_is_the_users_own(aftermath):
     assert document["output"]["leak"][0] == CANARIES["custom"]
     assert leaks(json.dumps(document["nodes"]).encode()) == []
     shutil.rmtree(aftermath.flow / ".penstock", ignore_errors=True)
+
+
+@pytest.mark.parametrize("error", [RuntimeError, OSError, PenstockError])
+def test_an_error_of_ours_tells_no_secret(tmp_path, monkeypatch, capsys, error):
+    secrets = {name: f"{MARK}-{name}-1234567890" for name in ("environment", "file", "flag", "toml")}
+
+    def fail(*_, **__):
+        raise error(f"cannot do it with {list(secrets.values())}")
+
+    monkeypatch.setattr(flow_show, "load", fail)
+    monkeypatch.setenv("PENSTOCK_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("SOME_API_KEY", secrets["environment"])
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "x.env").write_text(f"c={json.dumps({'type': 'open_ai', 'api_key': secrets['file']})}\n")
+    (tmp_path / "penstock.toml").write_text(f'[connections.t]\ntype = "open_ai"\napi_key = "{secrets["toml"]}"\n')
+    words = ["flow", "show", "--env-file", "x.env", "--debug", "--user-agent", f"api_key={secrets['flag']}"]
+    assert main(words) in (1, 2, 70)
+    said = capsys.readouterr()
+    logs = "".join(path.read_text() for path in (tmp_path / "home").rglob("*.log"))
+    assert "Traceback" in said.err
+    assert MARK not in said.out + said.err + logs

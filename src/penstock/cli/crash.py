@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 import time
@@ -10,6 +11,8 @@ from pathlib import Path
 
 from penstock import __version__
 from penstock.cli.output import note, print_json
+from penstock.connections.redact import secret_variables
+from penstock.connections.resolve import Connections
 from penstock.errors import PenstockError
 from penstock.settings import read_settings
 
@@ -25,7 +28,7 @@ def crash(error: Exception, argv: Sequence[str], *, as_json: bool = False, debug
     # Values of flags may be secrets (--set api_key=…): only the words that are none go into the file.
     words = [word.partition("=")[0] for word in argv if word.startswith("-")]
     command = " ".join([*argv[:2], *words])
-    trace = "".join(traceback.format_exception(error))
+    trace = without_secrets("".join(traceback.format_exception(error)), argv)
     text = f"penstock {__version__}, Python {sys.version}\n{sys.platform}\n{command}\n\n{trace}"
     try:
         file = _write(name, text)
@@ -41,6 +44,19 @@ def crash(error: Exception, argv: Sequence[str], *, as_json: bool = False, debug
     if debug:
         sys.stderr.write(trace)
     return EXIT_CODE
+
+
+def without_secrets(text: str, argv: Sequence[str]) -> str:
+    """``text`` without the secrets that the command line, the environment and the env files of ``argv`` gave."""
+    pairs = (word.partition("=") for word in argv)
+    given = {name.rpartition(".")[2]: value for name, equals, value in pairs if equals}
+    files = [value for flag, value in itertools.pairwise(argv) if flag == "--env-file"]
+    try:
+        connections = Connections.open(read_settings(), files)
+    except PenstockError:
+        connections = Connections([])
+    connections.also_secret(secret_variables(given))
+    return connections.redactor().text(text)
 
 
 def _write(name: str, text: str) -> Path:

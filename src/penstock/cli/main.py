@@ -11,10 +11,10 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from penstock import __version__
 from penstock.cli import absent
-from penstock.cli.crash import crash
 from penstock.cli.output import fail, note, prepare_streams, result_stream
 from penstock.cli.parser import Parser, help_shown
 from penstock.errors import PenstockError, UsageError
@@ -41,8 +41,8 @@ def main(argv: Sequence[str]) -> int:
         result_stream().flush()
     except PenstockError as error:
         if debug:
-            _trace()
-        return fail(error, as_json=as_json)
+            _trace(argv)
+        return fail(_clean(error, argv), as_json=as_json)
     except KeyboardInterrupt:
         sys.stderr.write("Stopped.\n")
         return 130
@@ -52,10 +52,10 @@ def main(argv: Sequence[str]) -> int:
         return 0
     except OSError as error:
         if debug:
-            _trace()
-        return fail(PenstockError(_sentence(error), code="OSError"), as_json=as_json)
+            _trace(argv)
+        return fail(_clean(PenstockError(_sentence(error), code="OSError"), argv), as_json=as_json)
     except Exception as error:
-        return crash(error, argv, as_json=as_json, debug=debug)
+        code = _crash().crash(error, argv, as_json=as_json, debug=debug)
     return code
 
 
@@ -99,7 +99,17 @@ def _sentence(error: OSError) -> str:
     return f"{error.filename}: {what}." if error.filename is not None else f"{what}."
 
 
-def _trace() -> None:
+def _trace(argv: Sequence[str]) -> None:
     import traceback
 
-    note("--debug:\n" + traceback.format_exc())
+    note("--debug:\n" + _crash().without_secrets(traceback.format_exc(), argv))
+
+
+def _clean(error: PenstockError, argv: Sequence[str]) -> PenstockError:
+    error.message = _crash().without_secrets(error.message, argv)
+    return error
+
+
+def _crash() -> Any:
+    # Imported by name: it reads connections, for which commands that go well need not wait.
+    return importlib.import_module("penstock.cli.crash")
