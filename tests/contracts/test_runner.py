@@ -247,6 +247,14 @@ def test_aggregation_runs_over_the_columns(opened):
     assert [(node.node, node.status, node.output) for node in found.nodes] == [("sum_up", Status.COMPLETED, "A-B-C")]
 
 
+def test_aggregation_takes_columns_of_fifty_thousand_lines(opened):
+    xs = [f"w{number} {'x' * 50}" for number in range(50_000)]
+    with opened() as session:
+        found = session.aggregate({"x": xs}, {"act": [x.upper() for x in xs]}, 50_000)
+    assert [metric.value for metric in found.metrics] == [50_000, True]
+    assert found.nodes[0].output.startswith("W0 X")
+
+
 def test_aggregation_needs_no_lines_before_it(opened):
     with opened() as session:
         found = session.aggregate({"x": []}, {"act": []}, 0)

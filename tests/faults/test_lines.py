@@ -182,7 +182,7 @@ def test_huge_values_go_through(house):
 def grows(rest):
     return "x" * int(rest)
 """
-    size = 30_000_000
+    size = 12_000_000
     run = house.run(house.flow(huge), ["good", f"grows {size}", "y" * 5_000_000, "good"], name="r").run
     lines = house.lines("r")
     assert (run.completed, run.failed) == (4, 0)

@@ -27,11 +27,11 @@ def peak(house, flow, count):
     return [int(word) for word in done.stdout.split()]
 
 
-def test_memory_of_a_run_is_the_same_for_ten_times_the_lines(house):
+def test_memory_of_a_run_is_the_same_for_eight_times_the_lines(house):
     flow = house.flow()
     (flow / "act.py").write_text((flow / "act.py").read_text().replace("    note(x)\n", ""))
-    few, small = peak(house, flow, 3_000)
-    many, large = peak(house, flow, 30_000)
-    assert (few, many) == (3_000, 30_000)
-    # The larger one's data is 10 MB, its journal 60 MB.
+    few, small = peak(house, flow, 2_000)
+    many, large = peak(house, flow, 16_000)
+    assert (few, many) == (2_000, 16_000)
+    # The larger one's data is 5 MB, its journal 30 MB.
     assert large - small < 12
