@@ -167,9 +167,13 @@ def run_all(bench: Bench) -> None:
     bench.measure("flow-test", lambda: bench.command([*ours, *test]), lambda: bench.command([pf, *test]))
     bench.measure("python-1000", bench.batch("noop", 1000, 32), bench.peer_batch("noop", 1000, 16), lines=1000)
     bench.measure("python-20000", bench.batch("noop", 20_000, 32), bench.peer_batch("noop", 20_000, 16), lines=20_000)
-    bench.measure("model-1000", bench.batch("model", 1000, 100), bench.peer_batch("model", 1000, 32), lines=1000, ideal=1.0)
+    bench.measure(
+        "model-1000", bench.batch("model", 1000, 100), bench.peer_batch("model", 1000, 32), lines=1000, ideal=1.0
+    )
     bench.measure("model-5000", bench.batch("model", 5000, 200), lines=5000, ideal=2.5)
-    bench.measure("blocking-640", bench.batch("sleep", 640, 64), bench.peer_batch("sleep", 640, 32), lines=640, ideal=1.0)
+    bench.measure(
+        "blocking-640", bench.batch("sleep", 640, 64), bench.peer_batch("sleep", 640, 32), lines=640, ideal=1.0
+    )
     bench.measure("cpu-400", bench.batch("burn", 400, 16), bench.peer_batch("burn", 400, 4), lines=400)
     if bench.options.million:
         bench.measure("python-1000000", bench.batch("noop", 1_000_000, 32), lines=1_000_000)
