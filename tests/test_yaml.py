@@ -211,7 +211,7 @@ def test_a_document_is_read_as_ruamel_reads_it(value, flow_style):
     except LoadError:
         # libyaml still has YAML 1.1's rule for ':' and '?' in a plain scalar inside brackets: refused, never misread.
         assert flow_style
-        assert re.search("[:?]", json.dumps(value))
+        assert re.search(r"[:?]", json.dumps(value))
         return
     assert same(mine, other_reader(text))
 
