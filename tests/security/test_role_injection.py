@@ -126,7 +126,7 @@ def given_to(text, other="x"):
     return {
         "text": text,
         "items": [text, other],
-        "thing": {"k": text, "deep": [{other: text}]},
+        "thing": {"k": text, "deep": [{f"a key {other}": text}]},  # which looks like no image
         "chat_history": [{"inputs": {"q": text}, "outputs": {"a": other}}],
     }
 
