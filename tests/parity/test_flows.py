@@ -14,7 +14,7 @@ import pytest
 
 from penstock.api.flows import load
 from penstock.engine.jsonable import Encoder, recorded
-from penstock.errors import LoadError, PenstockError
+from penstock.errors import LoadError
 from penstock.records import Status
 
 MEASURED = Path(__file__).parent / "measured"
