@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import mimetypes
 import os
 import threading
@@ -63,6 +64,9 @@ class Workbench:
         job, pool = self.job, self._pool
         flow = override_inputs(load(job.flow, variants=job.variants, connections=job.overrides), job.inputs)
         self.program = bind(flow, connections=self.connections, models=self.models)
+        if not self.models.offline and any(step.kind in ("llm", "custom_llm") for step in self.program.steps):
+            # Takes 0.2 s that the first line's model call need not wait for.
+            importlib.import_module("aiohttp")
         cache = ContentCache(Path(job.cache) / "nodes") if job.cache else None
         self.thread_host = ThreadHost(job.node_concurrency, pool if job.node_concurrency > 1 else None, cache)
         self.loop_host = LoopHost(pool, job.node_concurrency, cache)
