@@ -101,7 +101,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class ModelCall:
-    """One request to a model as it was sent, without secrets, and its answer."""
+    """One request to a model as it was sent, without secrets, and its answer; ``span`` is the id of the span around it."""
 
     api: str
     model: str
@@ -113,9 +113,16 @@ class ModelCall:
     attempts: int = 1
     offline: bool = False
     error: str | None = None
+    span: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON."""
+        data = self._fields()
+        if self.span is not None:
+            data["span"] = self.span
+        return data
+
+    def _fields(self) -> dict[str, Any]:
         return {
             "api": self.api,
             "model": self.model,
@@ -138,8 +145,70 @@ class ModelCall:
 
 
 @dataclass(frozen=True, slots=True)
+class Span:
+    """One call inside a node: of a traced function, of a framework's step. ``parent`` is the id of the span around it."""
+
+    id: str
+    name: str
+    type: str = "Function"
+    parent: str | None = None
+    inputs: Mapping[str, Any] | None = None
+    output: Any = None
+    error: str | None = None
+    started: float = 0.0
+    duration: float = 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON."""
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """Read back ``to_json``."""
+        return cls(**_known(cls, data))
+
+
+@dataclass(frozen=True, slots=True)
+class PromptUse:
+    """A prompt as it was used once.
+
+    Attributes:
+        name: Of the prompt: its file, its function, its input or its name in the store.
+        source: Where its text came from: ``file``, ``code`` (a function's), ``input``, ``store``, ``inline``.
+        template: SHA-256 of the template's text, None where there was none.
+        rendered: SHA-256 of what was sent.
+        reference: How it was asked for, such as ``greet@prod``.
+        version: Of the store.
+        closure: SHA-256 of the code and constants that made it, for prompts in code.
+        commit: The git commit of its folder, with ``+`` where files had changed since.
+    """
+
+    name: str
+    source: str
+    template: str | None = None
+    rendered: str | None = None
+    reference: str | None = None
+    version: int | None = None
+    closure: str | None = None
+    commit: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON, without the empty fields."""
+        full = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return {name: value for name, value in full.items() if value is not None}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """Read back ``to_json``."""
+        return cls(**_known(cls, data))
+
+
+@dataclass(frozen=True, slots=True)
 class NodeRun:
-    """One node's part in one line (or in the run, for an aggregation node)."""
+    """One node's part in one line (or in the run, for an aggregation node).
+
+    ``item`` is, for a node that runs once an item of another's sequence, the place in it; nested sequences give several.
+    """
 
     node: str
     status: Status
@@ -152,6 +221,14 @@ class NodeRun:
     calls: tuple[ModelCall, ...] = ()
     logs: Mapping[str, str] | None = None
     cached: bool = False
+    spans: tuple[Span, ...] = ()
+    prompts: tuple[PromptUse, ...] = ()
+    item: tuple[int, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """The node's name, with the item's place where it has one: ``summarize[3]``."""
+        return self.node + "".join(f"[{place}]" for place in self.item)
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON, without the empty fields."""
@@ -173,6 +250,12 @@ class NodeRun:
             data["logs"] = dict(self.logs)
         if self.cached:
             data["cached"] = True
+        if self.spans:
+            data["spans"] = [span.to_json() for span in self.spans]
+        if self.prompts:
+            data["prompts"] = [use.to_json() for use in self.prompts]
+        if self.item:
+            data["item"] = list(self.item)
         return data
 
     @classmethod
@@ -183,6 +266,9 @@ class NodeRun:
         known["failure"] = Failure.from_json(known["failure"]) if known.get("failure") else None
         known["usage"] = Usage.from_json(known.get("usage") or {})
         known["calls"] = tuple(ModelCall.from_json(call) for call in known.get("calls") or ())
+        known["spans"] = tuple(Span.from_json(span) for span in known.get("spans") or ())
+        known["prompts"] = tuple(PromptUse.from_json(use) for use in known.get("prompts") or ())
+        known["item"] = tuple(known.get("item") or ())
         return cls(**known)
 
 

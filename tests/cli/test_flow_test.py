@@ -178,4 +178,4 @@ def test_detail_of_a_node_has_its_name(penstock, loud, work):
 def test_values_for_a_constructor_are_refused_for_a_graph(penstock, loud):
     answer = penstock("flow", "test", "--flow", loud, "--init", "a=b")
     assert answer.code == 2
-    assert answer.err == "penstock: --init is for flows whose entry is a class; this one is a graph of nodes.\n"
+    assert answer.err.endswith("flow.dag.yaml: init is for flows whose entry is a class; this one is a graph of nodes.\n")

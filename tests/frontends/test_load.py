@@ -23,7 +23,7 @@ def test_a_file_may_have_any_name(tmp_path):
         ([], "gone", "there is no such file or folder"),
         ([], ".", "holds neither"),
         (["flow.dag.yaml", "flow.flex.yaml"], ".", r"more than one flow file \(flow.dag.yaml, flow.flex.yaml\)"),
-        (["flow.txt"], "flow.txt", "this is neither"),
+        (["flow.txt"], "flow.txt", "this is none of these"),
     ],
 )
 def test_what_is_no_flow_is_said_so(tmp_path, files, source, said):

@@ -92,7 +92,6 @@ def test_resume_from_a_file(tmp_path):
         ("flow: f\ndata: 5\n", 2, "must be a path"),
         ("flow: f\ncolumn_mapping: text\n", 2, "must be a map"),
         ("flow: f\n\nconnections:\n  node: c\n", 4, "must be a map"),
-        ("flow: f\ninit: {a: 1}\n", 2, "class"),
     ],
 )
 def test_wrong_value_is_told_with_file_and_line(tmp_path, text, line, said):

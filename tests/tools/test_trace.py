@@ -4,8 +4,6 @@ import inspect
 import pytest
 
 from penstock.tools.trace import (
-    PARENT,
-    SPANS,
     ThreadPoolExecutorWithContext,
     finish_span,
     new_span,
@@ -13,14 +11,15 @@ from penstock.tools.trace import (
     trace,
     trace_start,
 )
+from penstock.tracing.notes import NOTES, PARENT, Notes
 
 
 @pytest.fixture
 def spans():
-    found = []
-    token = SPANS.set(found.append)
-    yield found
-    SPANS.reset(token)
+    notes = Notes()
+    token = NOTES.set(notes)
+    yield notes.spans
+    NOTES.reset(token)
 
 
 @trace

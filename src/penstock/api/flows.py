@@ -132,6 +132,9 @@ def load(
     overrides: Mapping[str, Mapping[str, str]] | None = None,
     inputs: Mapping[str, Any] | None = None,
     variant: str | tuple[str, ...] = (),
+    init: Mapping[str, Any] | None = None,
+    config: Mapping[str, Any] | None = None,
+    outputs: tuple[str, ...] = (),
     env: Mapping[str, Any] | None = None,
     env_file: str | Path | tuple[str | Path, ...] = (),
     offline: str | OfflineSpec | None = None,
@@ -144,7 +147,10 @@ def load(
         connections: Connections by name: objects, or plain forms such as ``{"type": "open_ai", "api_key": …}``.
         overrides: Connection settings by node: ``{"node": {"connection": "name", "deployment_name": "gpt-4o"}}``.
         inputs: Node inputs to override: ``{"nodes.fetch.inputs.url": "…"}``.
-        variant: One or several ``${node.variant}``.
+        variant: One or several ``${node.variant}``, or ``config.KEY=VALUE``.
+        init: Arguments of the constructor, where the flow is a class.
+        config: Of a graph of functions: what its ``when(…)`` decide by.
+        outputs: Functions whose values are asked for, in a graph of functions.
         env: Variables for the flow's code, over those in its file.
         env_file: Files of connections and variables.
         offline: A rules file (``scripted:PATH``) or a cassette (``replay:PATH``, ``record:PATH``) in place of real models.
@@ -157,7 +163,7 @@ def load(
     files = (env_file,) if isinstance(env_file, (str, Path)) else env_file
     found = Connections.open(settings, files, connections or {})
     variants = (variant,) if isinstance(variant, str) else tuple(variant)
-    flow = load_flow(source, variants=variants, connections=overrides or {})
+    flow = load_flow(source, variants=variants, connections=overrides or {}, init=init, config=config, outputs=outputs)
     flow = override_inputs(flow, inputs or {})
     spec = OfflineSpec.parse(offline) if isinstance(offline, str) else offline
     return FlowFunction(flow, found, Models(settings, spec, secrets=found.secrets()), env or {}, settings)

@@ -38,6 +38,9 @@ def run(
     connections: Mapping[str, Any] | None = None,
     environment_variables: Mapping[str, Any] | None = None,
     overrides: Mapping[str, Any] | None = None,
+    init: Mapping[str, Any] | None = None,
+    config: Mapping[str, Any] | None = None,
+    outputs: Sequence[str] = (),
     name: str | None = None,
     display_name: str | None = None,
     description: str | None = None,
@@ -65,6 +68,9 @@ def run(
         connections: Connections by name, or overrides by node (``{"node": {"connection": "name"}}``).
         environment_variables: Over those of the flow.
         overrides: Node inputs by ``nodes.NODE.inputs.INPUT``.
+        init: Arguments of the constructor, where the flow is a class.
+        config: Of a graph of functions: what its ``when(…)`` decide by.
+        outputs: Functions whose values are asked for, in a graph of functions.
         name: Unique name; made from flow, variant and time unless given.
         display_name: For people; may hold ``${variant_id}``, ``${run}``, ``${timestamp}``.
         description: For people.
@@ -101,6 +107,9 @@ def run(
         "variants": (variant,) if isinstance(variant, str) else tuple(variant or ()),
         "connections": by_node,
         "overrides": dict(overrides or {}),
+        "init": dict(init or {}),
+        "config": dict(config or {}),
+        "outputs": tuple(outputs),
         "environment_variables": dict(environment_variables or {}),
         "tags": dict(tags or {}),
     }

@@ -36,6 +36,19 @@ def add_common(parser: argparse.ArgumentParser, *, models: bool = False) -> None
         group.add_argument("--record", metavar="FILE", help="ask the real model and record every call")
 
 
+def add_choices(parser: argparse.ArgumentParser) -> None:
+    """What is chosen when a flow is loaded, besides variants and connections."""
+    add = parser.add_argument
+    add("--init", nargs="+", action="append", metavar="K=V", help="constructor values of a class, or a .json file")
+    add("--config", nargs="+", action="append", metavar="K=V", help="configuration of a graph of functions")
+    add("--outputs", nargs="+", action="append", metavar="NAME", help="functions whose values are asked for")
+
+
+def names(items: Iterable[str | Sequence[str]] | None) -> tuple[str, ...]:
+    """Names of a flag that may be repeated and may take several, also with commas between them."""
+    return tuple(name for item in flat(items) for name in item.split(",") if name)
+
+
 def add_yes(parser: argparse.ArgumentParser, about: str) -> None:
     """``--yes``, under all of its names."""
     parser.add_argument("-y", "--yes", "--assume-yes", action="store_true", help=about)

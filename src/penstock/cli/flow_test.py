@@ -10,8 +10,10 @@ from typing import Any
 
 from penstock.api.flows import FlowFunction
 from penstock.cli.arguments import (
+    add_choices,
     add_common,
     flat,
+    names,
     node_overrides,
     offline_spec,
     open_connections,
@@ -65,14 +67,11 @@ def register(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--interactive", action="store_true", help="chat with the flow")
     parser.add_argument("--multi-modal", action="store_true", help=argparse.SUPPRESS)
-    parser.add_argument(
-        "--init", nargs="+", action="append", metavar="K=V", help="constructor values (class-based flows)"
-    )
+    add_choices(parser)
     parser.add_argument("--detail", metavar="DIR", help="write flow.detail.json, flow.output.json and flow.log there")
     for flag in ("--collection", "--port"):  # prompt flow's, of its local pages
         parser.add_argument(flag, help=argparse.SUPPRESS)
-    for flag in ("--config", "--url-params"):
-        parser.add_argument(flag, nargs="+", action="append", help=argparse.SUPPRESS)
+    parser.add_argument("--url-params", nargs="+", action="append", help=argparse.SUPPRESS)
     parser.add_argument("--skip-open-browser", action="store_true", help=argparse.SUPPRESS)
     add_common(parser, models=True)
     parser.set_defaults(run=run)
@@ -89,10 +88,11 @@ def open_flow(arguments: argparse.Namespace) -> FlowFunction:
         source,
         variants=tuple(flat(arguments.variant)),
         connections=node_overrides(arguments.connections),
+        init=read_inputs(arguments.init, "--init"),
+        config=pairs(arguments.config, "--config"),
+        outputs=names(arguments.outputs),
     )
     flow = override_inputs(flow, pairs(arguments.overrides, "--overrides"))
-    if flat(arguments.init):
-        raise UsageError("--init is for flows whose entry is a class; this one is a graph of nodes.")
     variables = read_variables(arguments.environment_variables, settings.env)
     models = Models(settings, offline_spec(arguments), secrets=connections.secrets())
     return FlowFunction(flow, connections, models, variables, settings)

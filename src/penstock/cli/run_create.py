@@ -14,13 +14,16 @@ from typing import Any
 
 from penstock.cli.arguments import (
     above_zero,
+    add_choices,
     add_common,
     flat,
+    names,
     node_overrides,
     offline_spec,
     open_connections,
     pairs,
     positive,
+    read_inputs,
     read_variables,
     size,
 )
@@ -59,7 +62,7 @@ def register(parser: argparse.ArgumentParser, verb: str) -> None:
     add("--connections", nargs="+", action="append", metavar="NODE.KEY=VALUE", help="override connections")
     add("--overrides", nargs="+", action="append", metavar="K=V", help="override nodes.NODE.inputs.INPUT")
     add("--environment-variables", nargs="*", action="extend", metavar="K=V", help="variables or .env file")
-    add("--init", nargs="+", action="append", metavar="K=V", help="constructor values (class-based flows)")
+    add_choices(parser)
     add("--set", dest="set_", nargs="+", action="append", metavar="K=V", help="keys of a run file: tags.team=search, …")
     add("-n", "--name", help="unique name")
     add("--display-name", help=argparse.SUPPRESS)
@@ -110,8 +113,6 @@ def build_spec(arguments: argparse.Namespace, settings: Settings) -> RunSpec:
     Raises:
         UsageError: They contradict each other.
     """
-    if flat(arguments.init):
-        raise UsageError("--init is for flows whose entry is a class; this one is a graph of nodes.")
     if arguments.source:
         raise UsageError(
             "--source is not part of Penstock yet: it cannot take in the folder of a run made elsewhere; run the flow here"
@@ -137,6 +138,9 @@ def _given(arguments: argparse.Namespace, settings: Settings) -> dict[str, Any]:
         "variants": tuple(flat(arguments.variant)),
         "connections": node_overrides(arguments.connections),
         "overrides": pairs(arguments.overrides, "--overrides"),
+        "init": read_inputs(arguments.init, "--init"),
+        "config": pairs(arguments.config, "--config"),
+        "outputs": names(arguments.outputs),
         "environment_variables": variables,
         "name": arguments.name,
         "display_name": arguments.display_name,

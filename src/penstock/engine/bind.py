@@ -55,13 +55,14 @@ def bind(flow: Flow, *, connections: Connections, models: Models, folder: Path |
     return Program(
         flow=flow,
         folder=folder,
-        inputs=tuple(InputPlan(p.name, p.type, p.default, p.has_default) for p in flow.inputs.values()),
+        inputs=tuple(InputPlan(p.name, p.type, p.default, p.has_default, p.optional) for p in flow.inputs.values()),
         steps=steps,
         outputs=tuple(_outputs(flow, positions, count)),
         line_steps=count,
         blocking=all(step.bound.mode != "async" and not _is_async_generator(step) for step in steps[:count]),
         sequential=all(position == 0 or position - 1 in steps[position].parents for position in range(count)),
         redactor=connections.redactor,
+        whole=None if flow.whole is None else positions[flow.whole],
     )
 
 

@@ -20,12 +20,13 @@ from penstock.engine.failure import failure_of
 from penstock.engine.host import Host
 from penstock.engine.inputs import convert_inputs
 from penstock.engine.jsonable import unserializable
-from penstock.engine.program import Condition, Program, Step
+from penstock.engine.program import Condition, OutputPlan, Program, Step
 from penstock.engine.streams import AnyStream, is_stream, joined, wrap
 from penstock.errors import InputError, PenstockError
 from penstock.prompts.provenance import LINE_DATA
-from penstock.records import NO_USAGE, Failure, LineResult, ModelCall, NodeRun, Status, Usage
-from penstock.tracing.calls import CALLS
+from penstock.records import NO_USAGE, Failure, LineResult, ModelCall, NodeRun, Span, Status, Usage
+from penstock.tracing.notes import NOTES, LiveSpan
+from penstock.tracing.notes import Notes as Noted
 
 _PENDING, _DONE, _BYPASSED = 0, 1, 2
 
@@ -38,6 +39,7 @@ async def execute(
     index: int | None = None,
     folder: Path | None = None,
     streaming: bool = False,
+    live: bool = False,
 ) -> LineResult:
     """Run one line.
 
@@ -48,6 +50,7 @@ async def execute(
         index: Line number of the data; None for a single call.
         folder: Where relative image paths in ``values`` start.
         streaming: Leave generators among the outputs unconsumed instead of joining them to text.
+        live: Outputs may be any objects, because they stay in this process.
 
     Returns:
         The result; a failure is in it, never raised.
@@ -64,7 +67,7 @@ async def execute(
     output: dict[str, Any] | None = None
     problem = await _run_nodes(line, host)
     if problem is None:
-        output, problem = await _outputs(line, host, streaming)
+        output, problem = await _outputs(line, host, streaming, live)
     if problem is None and program.aggregates:
         output, problem = _columns(line, output)
     runs = line.records()
@@ -77,28 +80,40 @@ async def execute(
     return LineResult(number, status, inputs, output, problem, runs, usage, started, spent)
 
 
-class Notes:
-    """What a node does while it runs: the models it asks, the text it prints."""
+class Notes(Noted):
+    """What a node does while it runs: besides the rest also the text it prints."""
 
-    __slots__ = ("buffer", "calls")
+    __slots__ = ("buffer",)
 
     def __init__(self, redactor: Callable[[], Redactor]) -> None:
-        self.calls: list[ModelCall] = []
+        super().__init__()
         self.buffer = Buffer(redactor)
 
     @contextlib.contextmanager
     def taking(self) -> Generator[None]:
         """Take notes of what is done inside this block and in the threads and tasks that it starts."""
-        calls, buffer = CALLS.set(self.calls), BUFFER.set(self.buffer)
+        notes, buffer = NOTES.set(self), BUFFER.set(self.buffer)
         try:
             yield
         finally:
-            CALLS.reset(calls)
+            NOTES.reset(notes)
             BUFFER.reset(buffer)
 
     def complete(self, run: NodeRun) -> NodeRun:
         """``run`` with everything that was noted."""
-        return dataclasses.replace(run, calls=tuple(self.calls), usage=total(self.calls), logs=self.buffer.logs())
+        return dataclasses.replace(
+            run,
+            calls=tuple(self.calls),
+            usage=total(self.calls),
+            logs=self.buffer.logs(),
+            spans=_spans(self.spans),
+            prompts=tuple(self.prompts),
+        )
+
+
+def _spans(live: list[LiveSpan]) -> tuple[Span, ...]:
+    """Records of what was noted, in the order in which it began."""
+    return tuple(Span(**span) for span in sorted(live, key=lambda span: float(span["started"])))
 
 
 class Line:
@@ -235,7 +250,7 @@ async def call_step(line: Line, step: Step, arguments: dict[str, Any], host: Hos
     notes = line.notes[step.position] = Notes(line.program.redactor)
     calls = notes.calls
     # Not ``with notes.taking()``: this is done for every node of every line.
-    calls_token, buffer_token, data_token = CALLS.set(calls), BUFFER.set(notes.buffer), LINE_DATA.set(line.data)
+    notes_token, buffer_token, data_token = NOTES.set(notes), BUFFER.set(notes.buffer), LINE_DATA.set(line.data)
     started, clock = time.time(), time.perf_counter()
     failure: Failure | None = None
     value: Any = None
@@ -254,7 +269,7 @@ async def call_step(line: Line, step: Step, arguments: dict[str, Any], host: Hos
         failure = failure_of(error, step.name, line.program.redactor)
     finally:
         LINE_DATA.reset(data_token)
-        CALLS.reset(calls_token)
+        NOTES.reset(notes_token)
         BUFFER.reset(buffer_token)
     run = NodeRun(
         step.name,
@@ -268,6 +283,8 @@ async def call_step(line: Line, step: Step, arguments: dict[str, Any], host: Hos
         tuple(calls),
         notes.buffer.logs(),
         cached,
+        _spans(notes.spans) if notes.spans else (),
+        tuple(notes.prompts),
     )
     if failure is None:
         line.settle(step, run, value)
@@ -319,8 +336,10 @@ def _condition_value(line: Line, condition: Condition, step: Step) -> Any:
 def _arguments(line: Line, step: Step) -> dict[str, Any]:
     # A tool may change the lists and maps that it gets; the next line must not see that.
     arguments = {name: _fresh(value) for name, value in step.bound.constants.items()}
+    inputs = line.inputs
     for source in step.from_inputs:
-        arguments[source.parameter] = line.inputs[source.input]
+        if source.input in inputs:  # else it is optional, and the code's own default applies
+            arguments[source.parameter] = inputs[source.input]
     for parent in step.from_nodes:
         if line.settled[parent.parent] == _BYPASSED:
             if parent.parameter not in step.bound.optional:
@@ -350,9 +369,25 @@ def _columns(line: Line, output: dict[str, Any] | None) -> tuple[dict[str, Any] 
     return output, None
 
 
-async def _outputs(line: Line, host: Host, streaming: bool) -> tuple[dict[str, Any] | None, Failure | None]:
+def _plans(line: Line) -> list[OutputPlan]:
+    """Outputs of a flow whose outputs only its value tells: one an item of a map, else ``output``."""
+    position = line.program.whole
+    assert position is not None, "asked for such flows only"
+    value = line.outputs[position]
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        value = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    if not isinstance(value, Mapping):
+        return [OutputPlan("output", position)]
+    return [OutputPlan(str(name), position, read=_always(item)) for name, item in value.items()]
+
+
+def _always(value: Any) -> Callable[[Any], Any]:
+    return lambda _: value
+
+
+async def _outputs(line: Line, host: Host, streaming: bool, live: bool) -> tuple[dict[str, Any] | None, Failure | None]:
     output: dict[str, Any] = {}
-    for plan in line.program.outputs:
+    for plan in line.program.outputs if line.program.whole is None else _plans(line):
         try:
             if plan.parent is not None:
                 value = line.outputs[plan.parent]
@@ -368,7 +403,7 @@ async def _outputs(line: Line, host: Host, streaming: bool) -> tuple[dict[str, A
         except Exception as error:
             node = line.program.steps[plan.parent].name if plan.parent is not None else None
             return None, failure_of(error, node, line.program.redactor)
-        reason = None if is_stream(value) else unserializable(value)
+        reason = None if live or is_stream(value) else unserializable(value)
         if reason is not None:
             return None, Failure(
                 "FlowOutputUnserializable",

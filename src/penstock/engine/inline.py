@@ -86,26 +86,29 @@ class Inline:
         """Takes the secrets known so far out of text."""
         return self._connections.redactor()
 
-    def call(self, values: Mapping[str, Any], *, streaming: bool = False) -> LineResult:
+    def call(self, values: Mapping[str, Any], *, streaming: bool = False, live: bool = False) -> LineResult:
         """Run the flow once; a failure is in the result. May be called from several threads at once.
 
-        With ``streaming`` generators among the outputs are left to the caller to consume.
+        With ``streaming`` generators among the outputs are left to the caller to consume; with ``live`` the outputs may be
+        any objects.
         """
         program = self.program
         with self._surroundings():
             if program.blocking:
-                result: LineResult = drive(execute(program, values, self._thread_host(), streaming=streaming))
+                result: LineResult = drive(
+                    execute(program, values, self._thread_host(), streaming=streaming, live=live)
+                )
                 return result
-            return run_sync(execute(program, values, self._loop_host(), streaming=streaming))
+            return run_sync(execute(program, values, self._loop_host(), streaming=streaming, live=live))
 
-    async def call_async(self, values: Mapping[str, Any], *, streaming: bool = False) -> LineResult:
+    async def call_async(self, values: Mapping[str, Any], *, streaming: bool = False, live: bool = False) -> LineResult:
         """The same for a caller with an event loop of its own: calls run side by side on it."""
         # The flow's code is imported in a thread: the caller's loop has other things to do.
         program = self._program
         if program is None:
             program = await asyncio.to_thread(lambda: self.program)
         with self._surroundings():
-            return await execute(program, values, self._loop_host(), streaming=streaming)
+            return await execute(program, values, self._loop_host(), streaming=streaming, live=live)
 
     def pieces(self, stream: AnyStream) -> Iterator[Any]:
         """Consume a stream that ``call`` left, in the flow's surroundings.

@@ -8,6 +8,7 @@ from typing import Any
 
 from penstock.engine.program import InputPlan, Program
 from penstock.errors import InputError, PenstockError
+from penstock.graph.check import nearest
 from penstock.graph.types import Unparsable, convert
 from penstock.prompts.image import load_images, to_image
 
@@ -19,6 +20,8 @@ def convert_inputs(
 ) -> dict[str, Any]:
     """The values of a line as the flow's inputs: defaults filled in, types applied; undeclared values are kept.
 
+    Where nothing at all is given the flow's sample stands in, if it has one.
+
     Args:
         program: The bound flow.
         values: What was mapped or given.
@@ -26,9 +29,13 @@ def convert_inputs(
         folder: Where relative image paths start; the flow's folder unless told.
 
     Raises:
-        InputError: A value is missing or does not fit.
+        InputError: A value is missing or does not fit, or the flow is strict and does not know it.
     """
+    if not values and program.flow.sample:
+        values, folder = program.flow.sample, program.folder
     result = dict(values)
+    if program.flow.strict and not result.keys() <= program.flow.inputs.keys():
+        raise _unknown(program, values, index)
     for plan in program.inputs:
         name = plan.name
         if name in values:
@@ -36,6 +43,8 @@ def convert_inputs(
         elif plan.has_default:
             # A default is the flow's own: its paths start at the flow's folder, not at the data's.
             result[name] = _convert(program, plan, plan.default, index, program.folder)
+            continue
+        elif plan.optional:
             continue
         else:
             where = (
@@ -50,6 +59,13 @@ def convert_inputs(
             value if type(value) is str and plan.type == "string" else _convert(program, plan, value, index, folder)
         )
     return result
+
+
+def _unknown(program: Program, values: Mapping[str, Any], index: int | None) -> InputError:
+    known = program.flow.inputs
+    name = next(name for name in values if name not in known)
+    place = "" if index is None else f" in line {index} of input data"
+    return InputError(f"The flow has no input {name!r}{place}. {nearest(name, known)}", code="UnknownInput")
 
 
 def _convert(program: Program, plan: InputPlan, value: Any, index: int | None, folder: Path | None) -> Any:

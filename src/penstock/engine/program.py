@@ -79,19 +79,21 @@ class OutputPlan:
 
 @dataclass(frozen=True, slots=True)
 class InputPlan:
-    """A flow input: how a value becomes what its type says."""
+    """A flow input: how a value becomes what its type says. An ``optional`` one without a value is not passed on."""
 
     name: str
     type: str
     default: Any
     has_default: bool
+    optional: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
     """A bound flow. ``steps`` are in an order in which each comes after its parents; line steps first, then run steps.
 
-    ``redactor`` gives what takes the secrets known so far out of text.
+    ``whole`` is the step whose value is all that the flow gives, where its outputs are not named; ``redactor`` gives what
+    takes the secrets known so far out of text.
     """
 
     flow: Flow
@@ -104,6 +106,7 @@ class Program:
     sequential: bool
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
     redactor: Callable[[], Redactor] = Redactor
+    whole: int | None = None
 
     @property
     def aggregates(self) -> bool:

@@ -2,30 +2,49 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from penstock.errors import LoadError
+from penstock.errors import LoadError, UsageError
 from penstock.frontends import dag
+from penstock.frontends.chosen import Chosen
 from penstock.graph.flow import Flow
 from penstock.yaml import Document, read
 
-NAMES = ("flow.dag.yaml", "flow.dag.yml", "flow.flex.yaml", "flow.flex.yml")
+NAMES = (
+    "flow.dag.yaml",
+    "flow.dag.yml",
+    "flow.flex.yaml",
+    "flow.flex.yml",
+    "flow.penstock.yaml",
+    "flow.penstock.yml",
+)
+# ``package.module:function`` or ``package.module:Class``, as prompt flow reads entries.
+ENTRY = re.compile(r"[A-Za-z0-9_.]+:[A-Za-z0-9_]+")
+_SUFFIXES = (".yaml", ".yml", ".prompty", ".py")
 
 
 def find(source: str | Path) -> Path:
-    """The flow file that ``source`` (a folder or a file) means.
+    """The flow file that ``source`` (a folder, a file, or a bare ``module:name``) means.
+
+    A bare entry has no file; it comes back as the folder it starts from with ``module:name`` in place of the file's name.
 
     Raises:
         LoadError: There is none, or more than one.
     """
     path = Path(source)
     if path.is_file():
-        if path.suffix.lower() in (".yaml", ".yml", ".prompty"):
+        if path.suffix.lower() in _SUFFIXES:
             return path.absolute()
-        raise LoadError(f"{path}: a flow is a folder, a .yaml or a .prompty file; this is neither.", code="InvalidFlow")
+        raise LoadError(
+            f"{path}: a flow is a folder, a .yaml, .prompty or .py file, or module:function; this is none of these.",
+            code="InvalidFlow",
+        )
     if not path.is_dir():
+        if ENTRY.fullmatch(path.name) and path.parent.is_dir():
+            return path.absolute()
         raise LoadError(f"{path}: there is no such file or folder.", code="FileNotFound")
     found = [path / name for name in NAMES if (path / name).is_file()]
     if len(found) == 1:
@@ -33,7 +52,9 @@ def find(source: str | Path) -> Path:
     if found:
         listed = ", ".join(file.name for file in found)
         raise LoadError(f"{path}: holds more than one flow file ({listed}); name the one you mean.", code="InvalidFlow")
-    raise LoadError(f"{path}: holds neither flow.dag.yaml nor flow.flex.yaml.", code="InvalidFlow")
+    raise LoadError(
+        f"{path}: holds neither flow.dag.yaml nor flow.flex.yaml nor flow.penstock.yaml.", code="InvalidFlow"
+    )
 
 
 def load(
@@ -41,18 +62,29 @@ def load(
     *,
     variants: tuple[str, ...] = (),
     connections: Mapping[str, Mapping[str, str]] | None = None,
+    init: Mapping[str, Any] | None = None,
+    config: Mapping[str, Any] | None = None,
+    outputs: tuple[str, ...] = (),
 ) -> Flow:
-    """The flow at ``source``, whatever its format; none of its code is imported.
+    """The flow at ``source``, whatever its format.
+
+    None of its code is imported, except where the code alone says what the graph is (modules of functions).
 
     Args:
-        source: A flow folder or file.
-        variants: ``${node.variant}`` choices, one for each tuned node; the others keep their defaults.
+        source: A flow folder or file, or ``module:name``.
+        variants: ``${node.variant}`` choices, one for each tuned node; the others keep their defaults. ``config.KEY=VALUE``
+            among them are taken as ``config``.
         connections: Overrides by node name.
+        init: Arguments of the constructor, where the flow is a class.
+        config: What the alternatives of a graph of functions decide by.
+        outputs: Functions whose values are asked for.
 
     Raises:
         LoadError: No flow can be made of it; findings that leave a flow are in its ``diagnostics``.
+        UsageError: A choice that this kind of flow does not know.
     """
     path = find(source)
+    chosen = _chosen(variants, connections or {}, init or {}, config or {}, outputs)
     if path.suffix == ".prompty":
         raise LoadError(
             f"{path}: .prompty files cannot be run yet; flow.dag.yaml folders can.", code="UnsupportedFormat"
@@ -64,10 +96,40 @@ def load(
             f"{place}: this is a flex flow (it has an 'entry'); these cannot be run yet, flow.dag.yaml folders can.",
             code="InvalidFlexFlowEntry",
         )
-    return dag.load(document, variants=variants, connections=connections)
+    _refuse(path, chosen, init="a graph of nodes", config="a graph of nodes")
+    return dag.load(document, variants=chosen.variants, connections=chosen.connections)
 
 
 def is_flex(document: Document) -> bool:
     """Whether the file is a flex flow: told by its content, not by its name."""
     value: Any = document.value
     return isinstance(value, Mapping) and "entry" in value
+
+
+def _chosen(
+    variants: tuple[str, ...],
+    connections: Mapping[str, Mapping[str, str]],
+    init: Mapping[str, Any],
+    config: Mapping[str, Any],
+    outputs: tuple[str, ...],
+) -> Chosen:
+    settings = dict(config)
+    nodes: list[str] = []
+    for variant in variants:
+        key, equals, value = variant.partition("=")
+        if not (equals and key.startswith("config.")):
+            nodes.append(variant)
+            continue
+        name = key.removeprefix("config.")
+        if settings.setdefault(name, value) != value:
+            raise UsageError(f"config.{name} is chosen twice: {settings[name]!r} and {value!r}.")
+    return Chosen(tuple(nodes), connections, init, settings, outputs)
+
+
+def _refuse(path: Path, chosen: Chosen, *, init: str = "", config: str = "") -> None:
+    """Refuse what this kind of flow cannot be told; ``init`` and ``config`` say what the flow is instead."""
+    if init and chosen.init:
+        raise UsageError(f"{path}: init is for flows whose entry is a class; this one is {init}.")
+    if config and (chosen.config or chosen.outputs):
+        flag = "config" if chosen.config else "outputs"
+        raise UsageError(f"{path}: {flag} is for modules of functions; this one is {config}.")

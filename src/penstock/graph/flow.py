@@ -14,7 +14,10 @@ from penstock.graph.reference import Reference
 
 @dataclass(frozen=True, slots=True)
 class FlowInput:
-    """A declared input. ``default`` counts only where ``has_default``; a default of null is none, as in prompt flow."""
+    """A declared input. ``default`` counts only where ``has_default``; a default of null is none, as in prompt flow.
+
+    An ``optional`` input may be left out although it has no default here: the code that takes it has one of its own.
+    """
 
     name: str
     type: str = "object"
@@ -23,6 +26,7 @@ class FlowInput:
     is_chat_input: bool = False
     is_chat_history: bool | None = None
     line: int | None = None
+    optional: bool = False
 
     @property
     def has_default(self) -> bool:
@@ -64,7 +68,9 @@ class VariantSet:
 class Source:
     """Where a flow came from, enough to load it again in another process.
 
-    ``file`` is absolute; ``overrides`` what was changed at load (variants, connections), as ``frontends.load`` takes them.
+    ``file`` is absolute; its folder is the flow's folder. For a bare entry it is that folder and ``module:name``. The rest is
+    what was chosen at load, as ``frontends.load`` takes it: variants, connections by node, node inputs; ``init`` for the
+    constructor of a class; ``config`` and requested ``outputs`` for a graph of functions.
     """
 
     file: str
@@ -72,11 +78,21 @@ class Source:
     variants: tuple[str, ...] = ()
     connections: Mapping[str, Mapping[str, str]] = field(default_factory=dict[str, "Mapping[str, str]"])
     inputs: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    init: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
+    config: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    outputs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """A flow as every format ends: pure values."""
+    """A flow as every format ends: pure values.
+
+    Attributes:
+        whole: Name of the node whose value is all that the flow gives: a map is the outputs by name, anything else becomes
+            the output ``output``. None where ``outputs`` say it.
+        sample: Inputs that stand in where none at all are given.
+        strict: Inputs that are not declared are refused.
+    """
 
     name: str
     inputs: Mapping[str, FlowInput]
@@ -91,6 +107,9 @@ class Flow:
     modules: tuple[str, ...] = ()
     description: str = ""
     diagnostics: tuple[Diagnostic, ...] = ()
+    whole: str | None = None
+    sample: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    strict: bool = False
 
     def node(self, name: str) -> Node | None:
         """The node called ``name``, or None."""

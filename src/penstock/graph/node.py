@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -25,7 +25,8 @@ class Call:
 
     ``type`` is the tool kind (``python``, ``llm``, ``prompt``, ``custom_llm``, …); ``source`` one of ``code``, ``package``,
     ``package_with_prompt`` or None where the file says nothing; ``path`` is relative to the flow's folder; ``target`` is a
-    package tool's id, or the function of a native flow.
+    package tool's id, or the ``module:name`` of an entry. ``function`` is the callable itself where the front end had to load
+    the code to know the graph (type ``function``); such a flow runs only in the process that loaded it.
     """
 
     type: str | None
@@ -36,11 +37,16 @@ class Call:
     api: str | None = None
     provider: str | None = None
     module: str | None = None
+    function: Callable[..., Any] | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One call in a flow. ``inputs`` maps a parameter to a ``Reference`` or a literal; ``scope`` ``run`` means once a run."""
+    """One call in a flow. ``inputs`` maps a parameter to a ``Reference`` or a literal; ``scope`` ``run`` means once a run.
+
+    A node that ``expands`` gives a sequence; what refers to it runs once an item, and so does what refers to that, until a
+    node takes the values of all items as a list through one of its parameters in ``collects``. ``tags`` are shown, never read.
+    """
 
     name: str
     call: Call
@@ -49,6 +55,10 @@ class Node:
     scope: Scope = "line"
     cache: bool = False
     line: int | None = None
+    expands: bool = False
+    collects: frozenset[str] = frozenset()
+    tags: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    description: str = ""
 
     def references(self) -> list[Reference]:
         """Every reference of the inputs, then the condition's."""

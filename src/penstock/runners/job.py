@@ -17,6 +17,9 @@ class Job:
         variants: ``${node.variant}`` choices.
         overrides: Connection overrides by node.
         inputs: Node inputs to replace.
+        init: For the constructor of a flow that is a class.
+        config: Of a graph of functions.
+        outputs: What is asked of a graph of functions.
         connections: The connections the flow may use, with their secrets.
         environment: Variables to set before the flow's code is loaded.
         offline: The offline model's specification, or None for the real ones.
@@ -35,6 +38,9 @@ class Job:
     variants: tuple[str, ...] = ()
     overrides: Mapping[str, Mapping[str, str]] = field(default_factory=dict[str, Mapping[str, str]])
     inputs: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    init: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
+    config: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    outputs: tuple[str, ...] = ()
     connections: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
     environment: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     offline: Mapping[str, Any] | None = None
@@ -55,4 +61,5 @@ class Job:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         """Read back ``to_json``."""
-        return cls(**{**data, "variants": tuple(data["variants"]), "secrets": tuple(data["secrets"])})
+        tuples = {name: tuple(data[name]) for name in ("variants", "outputs", "secrets")}
+        return cls(**{**data, **tuples})

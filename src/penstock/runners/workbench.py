@@ -62,7 +62,15 @@ class Workbench:
             LoadError: It cannot run.
         """
         job, pool = self.job, self._pool
-        flow = override_inputs(load(job.flow, variants=job.variants, connections=job.overrides), job.inputs)
+        loaded = load(
+            job.flow,
+            variants=job.variants,
+            connections=job.overrides,
+            init=job.init,
+            config=job.config,
+            outputs=job.outputs,
+        )
+        flow = override_inputs(loaded, job.inputs)
         self.program = bind(flow, connections=self.connections, models=self.models)
         if not self.models.offline and any(step.kind in ("llm", "custom_llm") for step in self.program.steps):
             # Takes 0.2 s that the first line's model call need not wait for.

@@ -57,10 +57,6 @@ def _spec(document: Document, changes: Mapping[str, str], env: Mapping[str, str]
         for key in data
         if key not in _KNOWN
     ] + [f"{document.place(key)}: {key!r} is for the cloud and has no effect here." for key in _CLOUD if data.get(key)]
-    if data.get("init"):
-        raise UsageError(
-            f"{document.place('init')}: init is for flows whose entry is a class; this one is a graph of nodes."
-        )
     return RunSpec(
         flow=_path(document, data, "flow", folder),
         data={"data": _path(document, data, "data", folder)} if data.get("data") else {},
@@ -68,6 +64,7 @@ def _spec(document: Document, changes: Mapping[str, str], env: Mapping[str, str]
         column_mapping=_mapping(document, data, "column_mapping"),
         variants=(str(data["variant"]),) if data.get("variant") else (),
         connections=_connections(document, data),
+        init=_mapping(document, data, "init"),
         environment_variables=_variables(document, data, folder, env),
         name=_text(data, "name"),
         display_name=_text(data, "display_name"),

@@ -33,7 +33,7 @@ def plan_flow(spec: RunSpec, stack: ExitStack) -> Flow:
         LoadError: It cannot run.
         InputError: It has no inputs, so that there is nothing to run it over.
     """
-    flow = load(spec.flow, variants=spec.variants, connections=spec.connections)
+    flow = _load(spec.flow, spec)
     require(override_inputs(flow, spec.overrides))
     if not flow.inputs:
         raise InputError(
@@ -44,8 +44,19 @@ def plan_flow(spec: RunSpec, stack: ExitStack) -> Flow:
         temporary = Path(tempfile.mkdtemp(prefix="penstock-flow-"))
         stack.callback(shutil.rmtree, temporary, ignore_errors=True)
         merged = merge(flow, temporary / Path(flow.source.file).parent.name)
-        flow = load(merged, variants=spec.variants, connections=spec.connections)
+        flow = _load(merged, spec)
     return flow
+
+
+def _load(source: str | Path, spec: RunSpec) -> Flow:
+    return load(
+        source,
+        variants=spec.variants,
+        connections=spec.connections,
+        init=spec.init,
+        config=spec.config,
+        outputs=spec.outputs,
+    )
 
 
 def plan_job(
@@ -66,6 +77,9 @@ def plan_job(
         variants=spec.variants,
         overrides=spec.connections,
         inputs=spec.overrides,
+        init=flow.source.init,
+        config=flow.source.config,
+        outputs=flow.source.outputs,
         connections=exported,
         environment={**connections.env_values, **variables},
         offline=spec.offline.to_json() if spec.offline else None,

@@ -27,6 +27,9 @@ def kept(spec: RunSpec) -> dict[str, Any]:
         "data": {name: _whole(path) for name, path in spec.data.items()},
         "connections": {node: dict(changes) for node, changes in spec.connections.items()},
         "overrides": dict(spec.overrides),
+        "init": dict(spec.init),
+        "config": dict(spec.config),
+        "outputs": list(spec.outputs),
         "join_on": spec.join_on,
         "node_concurrency": spec.node_concurrency,
         "line_timeout": spec.line_timeout,
@@ -50,7 +53,19 @@ def resumed_spec(spec: RunSpec, run: Run) -> RunSpec:
     """
     given = [
         name
-        for name in ("flow", "data", "runs", "column_mapping", "variants", "connections", "overrides", "join_on")
+        for name in (
+            "flow",
+            "data",
+            "runs",
+            "column_mapping",
+            "variants",
+            "connections",
+            "overrides",
+            "join_on",
+            "init",
+            "config",
+            "outputs",
+        )
         if getattr(spec, name)
     ]
     if given:
@@ -74,6 +89,9 @@ def resumed_spec(spec: RunSpec, run: Run) -> RunSpec:
         variants=run.variant,
         connections=told.get("connections") or {},
         overrides=told.get("overrides") or {},
+        init=told.get("init") or {},
+        config=told.get("config") or {},
+        outputs=tuple(told.get("outputs") or ()),
         join_on=told.get("join_on"),
         node_concurrency=told.get("node_concurrency") or spec.node_concurrency,
         line_timeout=spec.line_timeout or told.get("line_timeout"),

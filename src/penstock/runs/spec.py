@@ -43,6 +43,9 @@ class RunSpec:
         variants: ``${node.variant}`` choices.
         connections: Connection overrides by node.
         overrides: Node inputs by ``nodes.NODE.inputs.INPUT``.
+        init: Arguments of the constructor, where the flow is a class.
+        config: Of a graph of functions: what its ``when(…)`` decide by.
+        outputs: What is asked of a graph of functions; those that its file names unless given.
         environment_variables: Over those of the flow; ``${connection.key}`` is looked up.
         name: Unique name; made from flow, variant and time where not given.
         display_name: May hold ``${run}``, ``${variant_id}`` and ``${timestamp}``.
@@ -67,6 +70,9 @@ class RunSpec:
     variants: tuple[str, ...] = ()
     connections: Mapping[str, Mapping[str, str]] = field(default_factory=dict[str, Mapping[str, str]])
     overrides: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    init: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
+    config: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    outputs: tuple[str, ...] = ()
     environment_variables: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
     name: str | None = None
     display_name: str | None = None
@@ -94,14 +100,16 @@ def run_name(spec: RunSpec, flow_file: Path, now: datetime.datetime) -> str:
 
 
 def variant_parts(text: str) -> tuple[str, str]:
-    """Node and variant of ``${node.variant}``.
+    """Node and variant of ``${node.variant}``, or ``config.KEY`` and value of ``config.KEY=VALUE``.
 
     Raises:
         UsageError: It reads otherwise.
     """
-    match = re.fullmatch(r"\$\{([^.]+)\.([^}]+)\}", text)
+    match = re.fullmatch(r"\$\{([^.]+)\.([^}]+)\}", text) or re.fullmatch(r"(config\.[^=]+)=(.+)", text)
     if match is None:
-        raise UsageError(f"Invalid variant {text!r}: write '${{NODE.VARIANT}}', in single quotes.")
+        raise UsageError(
+            f"Invalid variant {text!r}: write '${{NODE.VARIANT}}', in single quotes, or config.KEY=VALUE for functions."
+        )
     return match.group(1), match.group(2)
 
 

@@ -11,7 +11,7 @@ from penstock.models.model import Completion, Request
 from penstock.models.pool import Models
 from penstock.records import NO_USAGE, ModelCall
 from penstock.tools.stream import TextStream
-from penstock.tracing.calls import CALLS, note
+from penstock.tracing.notes import NOTES, note_call
 
 
 async def ask(models: Models, connection: Connection, request: Request) -> Completion:
@@ -21,9 +21,11 @@ async def ask(models: Models, connection: Connection, request: Request) -> Compl
         completion = await models.get(connection).complete(request)
     except PenstockError as error:
         spent = time.perf_counter() - clock
-        note(ModelCall(request.api, request.model, request.params, None, NO_USAGE, started, spent, error=error.message))
+        note_call(
+            ModelCall(request.api, request.model, request.params, None, NO_USAGE, started, spent, error=error.message)
+        )
         raise
-    note(_call(request, completion, started))
+    note_call(_call(request, completion, started))
     return completion
 
 
@@ -32,11 +34,11 @@ def ask_stream(models: Models, connection: Connection, request: Request) -> Text
     started = time.time()
     stream = models.get(connection).stream(request)
     # The stream may end long after its node has returned, in another context.
-    calls = CALLS.get()
+    notes = NOTES.get()
 
     def done() -> None:
-        if calls is not None:
-            calls.append(_call(request, stream.completion, started))
+        if notes is not None:
+            notes.call(_call(request, stream.completion, started))
 
     return TextStream(stream, _text, done)
 

@@ -42,7 +42,7 @@ class Context:
 
     ``origins`` gives for each input of the node where its value comes from; ``assistant`` turns the path of an assistant's
     YAML file into the assistant, for parameters that want one: it takes the path, the parameter's name, this and the node's
-    name.
+    name. ``shared`` is one map for all nodes of a flow, for what they make together: the instance of a class, say.
     """
 
     folder: Path
@@ -51,6 +51,7 @@ class Context:
     message_format: Literal["basic", "openai-vision"] = "basic"
     origins: Mapping[str, Origin] = field(default_factory=dict[str, Origin])
     assistant: Callable[[Any, str, Context, str], Any] | None = None
+    shared: dict[str, Any] = field(default_factory=dict[str, Any], compare=False, repr=False)
 
 
 Data = Iterable[Any]

@@ -9,24 +9,15 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from contextvars import ContextVar, copy_context
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from typing import Any, ParamSpec, TypeVar, overload
+
+from penstock.tracing.notes import NOTES, PARENT, LiveSpan
 
 P = ParamSpec("P")
 R = TypeVar("R")
 F = TypeVar("F", bound=Callable[..., Any])
-
-Span = dict[str, Any]
-
-SPANS: ContextVar[Callable[[Span], None] | None] = ContextVar("penstock_spans", default=None)
-"""Who is told of finished spans. A span is a dict: ``id``, ``parent`` (an id or None), ``name``, ``type``
-(``Function``, ``LLM``, ``LangChain`` …), ``inputs`` (by parameter name), ``output``, ``error`` (a sentence or None),
-``started`` (seconds since the epoch), ``duration`` (seconds). Values are the live objects: the listener makes records
-of them."""
-
-PARENT: ContextVar[str | None] = ContextVar("penstock_span_parent", default=None)
-"""The id of the span around this code."""
 
 
 @overload
@@ -66,7 +57,7 @@ def _wrap(target: Any, name: str, kind: str) -> Any:
 
     @functools.wraps(target)
     def call(*args: Any, **kwargs: Any) -> Any:
-        if SPANS.get() is None:
+        if NOTES.get() is None:
             return target(*args, **kwargs)
         with span(name, _arguments(target, args, kwargs), kind) as record:
             record["output"] = output = target(*args, **kwargs)
@@ -78,7 +69,7 @@ def _wrap(target: Any, name: str, kind: str) -> Any:
 def _wrap_coroutine(target: Any, name: str, kind: str) -> Any:
     @functools.wraps(target)
     async def call(*args: Any, **kwargs: Any) -> Any:
-        if SPANS.get() is None:
+        if NOTES.get() is None:
             return await target(*args, **kwargs)
         with span(name, _arguments(target, args, kwargs), kind) as record:
             record["output"] = output = await target(*args, **kwargs)
@@ -90,7 +81,7 @@ def _wrap_coroutine(target: Any, name: str, kind: str) -> Any:
 def _wrap_generator(target: Any, name: str, kind: str) -> Any:
     @functools.wraps(target)
     def call(*args: Any, **kwargs: Any) -> Iterator[Any]:
-        if SPANS.get() is None:
+        if NOTES.get() is None:
             yield from target(*args, **kwargs)
             return
         with _open_span(name, _arguments(target, args, kwargs), kind) as record:
@@ -105,8 +96,8 @@ def _wrap_generator(target: Any, name: str, kind: str) -> Any:
 def _wrap_async_generator(target: Any, name: str, kind: str) -> Any:
     @functools.wraps(target)
     async def call(*args: Any, **kwargs: Any) -> AsyncIterator[Any]:
-        listening = SPANS.get() is not None
-        record = new_span(name, _arguments(target, args, kwargs), kind) if listening else Span()
+        listening = NOTES.get() is not None
+        record = new_span(name, _arguments(target, args, kwargs), kind) if listening else LiveSpan()
         items: list[Any] = []
         try:
             async for item in target(*args, **kwargs):
@@ -121,13 +112,13 @@ def _wrap_async_generator(target: Any, name: str, kind: str) -> Any:
     return call
 
 
-def _finish_if(listening: bool, record: Span, items: list[Any], error: BaseException | None) -> None:
+def _finish_if(listening: bool, record: LiveSpan, items: list[Any], error: BaseException | None) -> None:
     if listening:
         finish_span(record, output=items, error=error)
 
 
 @contextmanager
-def span(name: str, inputs: Mapping[str, Any], kind: str = "Function") -> Generator[Span, None, None]:
+def span(name: str, inputs: Mapping[str, Any], kind: str = "Function") -> Generator[LiveSpan, None, None]:
     """A span around this block, parent of those inside it; set ``["output"]`` on the yielded dict before the end."""
     with _open_span(name, inputs, kind) as record:
         token = PARENT.set(record["id"])
@@ -138,10 +129,10 @@ def span(name: str, inputs: Mapping[str, Any], kind: str = "Function") -> Genera
 
 
 @contextmanager
-def _open_span(name: str, inputs: Mapping[str, Any], kind: str) -> Generator[Span, None, None]:
+def _open_span(name: str, inputs: Mapping[str, Any], kind: str) -> Generator[LiveSpan, None, None]:
     # Unlike ``span`` it sets no context variable, so that a generator may be finished in another context than it was
     # started in.
-    record, begun, listener = new_span(name, inputs, kind), time.perf_counter(), SPANS.get()
+    record, begun, notes = new_span(name, inputs, kind), time.perf_counter(), NOTES.get()
     try:
         yield record
     except BaseException as error:
@@ -149,11 +140,11 @@ def _open_span(name: str, inputs: Mapping[str, Any], kind: str) -> Generator[Spa
         raise
     finally:
         record["duration"] = time.perf_counter() - begun
-        if listener is not None:
-            listener(record)
+        if notes is not None:
+            notes.spans.append(record)
 
 
-def new_span(name: str, inputs: Mapping[str, Any], kind: str) -> Span:
+def new_span(name: str, inputs: Mapping[str, Any], kind: str) -> LiveSpan:
     """A span that begins now, child of the current one."""
     return {
         "id": uuid.uuid4().hex[:16],
@@ -168,14 +159,14 @@ def new_span(name: str, inputs: Mapping[str, Any], kind: str) -> Span:
     }
 
 
-def finish_span(record: Span, *, output: Any = None, error: BaseException | None = None) -> None:
+def finish_span(record: LiveSpan, *, output: Any = None, error: BaseException | None = None) -> None:
     """End a span that ``new_span`` began and tell who listens, for events that come in pairs but nest in no block."""
     record["output"] = output
     record["error"] = None if error is None else f"{type(error).__name__}: {error}"
     record["duration"] = time.time() - record["started"]
-    listener = SPANS.get()
-    if listener is not None:
-        listener(record)
+    notes = NOTES.get()
+    if notes is not None:
+        notes.spans.append(record)
 
 
 def _arguments(target: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:

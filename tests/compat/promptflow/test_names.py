@@ -8,7 +8,7 @@ import pytest
 
 from penstock.compat.promptflow.hook import activate
 from penstock.connections.kinds import AzureOpenAIConnection, OpenAIConnection
-from penstock.tools.trace import SPANS
+from penstock.tracing.notes import NOTES, Notes
 
 with activate():
     import promptflow.azure
@@ -122,8 +122,9 @@ def test_langchain_events_become_nested_spans(monkeypatch):
     callbacks.BaseCallbackHandler = Base
     monkeypatch.setitem(sys.modules, "langchain_core", ModuleType("langchain_core"))
     monkeypatch.setitem(sys.modules, "langchain_core.callbacks", callbacks)
-    spans = []
-    token = SPANS.set(spans.append)
+    notes = Notes()
+    token = NOTES.set(notes)
+    spans = notes.spans
     handler = PromptFlowCallbackHandler()
     assert isinstance(handler, Base)
     handler.on_chain_start({"id": ["a", "MyChain"]}, {"q": 1}, run_id="1")
@@ -134,7 +135,7 @@ def test_langchain_events_become_nested_spans(monkeypatch):
     handler.on_tool_start({"name": "by hand"}, "x")
     handler.on_tool_end("y")
     handler.on_tool_end("nobody began this")
-    SPANS.reset(token)
+    NOTES.reset(token)
     model, action, chain, tool = spans
     assert (model["name"], model["output"], model["parent"]) == ("gpt", "answer", chain["id"])
     assert (action["name"], action["parent"]) == ("t", chain["id"])

@@ -6,7 +6,8 @@ import importlib
 from typing import Any, Self
 
 from penstock.compat.promptflow.exceptions import UserErrorException
-from penstock.tools.trace import Span, finish_span, new_span
+from penstock.tools.trace import finish_span, new_span
+from penstock.tracing.notes import LiveSpan
 
 
 class PromptFlowCallbackHandler:
@@ -26,7 +27,7 @@ class PromptFlowCallbackHandler:
 
     def __init__(self) -> None:
         super().__init__()
-        self._open: dict[Any, Span] = {}
+        self._open: dict[Any, LiveSpan] = {}
         self._order: list[Any] = []
 
     @property
