@@ -11,6 +11,9 @@ from penstock.graph.diagnostic import Diagnostic
 from penstock.graph.node import Node
 from penstock.graph.reference import Reference
 
+ChatStyle = Literal["turns", "messages"]
+HistoryStyle = Literal["outputs", "pairs", "messages"]
+
 
 @dataclass(frozen=True, slots=True)
 class FlowInput:
@@ -84,6 +87,46 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
+class Role:
+    """One who speaks in a group. What its flow gets is said by the group's node of the same name.
+
+    Attributes:
+        name: What the conversation calls it.
+        flow: Its flow, of any kind.
+        history: The input of that flow which takes the conversation so far.
+        style: How the conversation is written there. ``outputs``: ``{"role": …, **outputs}`` a turn; ``pairs``:
+            ``[role, outputs]``; ``messages``: ``{"role": …, "content": …}``, its own turns as the assistant's and all others
+            as the user's.
+        stop_signal: Text that ends the conversation when this role says it; None for none.
+    """
+
+    name: str
+    flow: Flow
+    history: str
+    style: HistoryStyle = "outputs"
+    stop_signal: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Roles that speak in turn, one line of data a conversation.
+
+    Attributes:
+        roles: Two or more, their names differ.
+        order: Names of roles; who speaks when, over and over.
+        max_turns: After so many turns the conversation ends.
+        max_tokens: After the turn in which the line's model calls have used so many.
+        max_time: After the turn that ends so many seconds after the first began.
+    """
+
+    roles: tuple[Role, ...]
+    order: tuple[str, ...]
+    max_turns: int
+    max_tokens: int | None = None
+    max_time: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Flow:
     """A flow as every format ends: pure values.
 
@@ -92,6 +135,9 @@ class Flow:
             the output ``output``. None where ``outputs`` say it.
         sample: Inputs that stand in where none at all are given.
         strict: Inputs that are not declared are refused.
+        chat_style: How a conversation at the terminal writes the history of this flow: ``turns`` is
+            ``{"inputs": {…}, "outputs": {…}}`` for each, ``messages`` is ``{"role": …, "content": …}`` twice.
+        group: The roles of a flow that is a conversation among other flows; its nodes then stand for the roles.
     """
 
     name: str
@@ -110,6 +156,8 @@ class Flow:
     whole: str | None = None
     sample: Mapping[str, Any] = field(default_factory=dict[str, Any])
     strict: bool = False
+    chat_style: ChatStyle = "turns"
+    group: Group | None = None
 
     def node(self, name: str) -> Node | None:
         """The node called ``name``, or None."""
@@ -120,6 +168,12 @@ class Flow:
         return dataclasses.replace(self, nodes=tuple(nodes))
 
     @property
+    def parts(self) -> tuple[Flow, ...]:
+        """The flow itself and every flow that it is made of."""
+        roles = self.group.roles if self.group is not None else ()
+        return (self, *(part for role in roles for part in role.flow.parts))
+
+    @property
     def chat_input(self) -> FlowInput | None:
         """The input that carries the user's turn, if this is a chat flow."""
         return next((port for port in self.inputs.values() if port.is_chat_input), None)
@@ -128,7 +182,8 @@ class Flow:
     def chat_history(self) -> FlowInput | None:
         """The input that carries earlier turns: the marked one, else the one called ``chat_history``."""
         marked = next((port for port in self.inputs.values() if port.is_chat_history), None)
-        return marked or self.inputs.get("chat_history")
+        named = self.inputs.get("chat_history")
+        return marked or (named if named is not None and named.is_chat_history is not False else None)
 
     @property
     def chat_output(self) -> FlowOutput | None:
