@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from penstock.graph.diagnostic import Diagnostic
 from penstock.graph.node import Node
+from penstock.graph.prompt import Pins
 from penstock.graph.reference import Reference
 
 ChatStyle = Literal["turns", "messages"]
@@ -135,6 +136,8 @@ class Flow:
             the output ``output``. None where ``outputs`` say it.
         sample: Inputs that stand in where none at all are given.
         strict: Inputs that are not declared are refused.
+        prompts: Prompts that the flow's file names: text or reference by node, input or ``node.input``.
+        pins: The prompts as they were looked up.
         chat_style: How a conversation at the terminal writes the history of this flow: ``turns`` is
             ``{"inputs": {…}, "outputs": {…}}`` for each, ``messages`` is ``{"role": …, "content": …}`` twice.
         group: The roles of a flow that is a conversation among other flows; its nodes then stand for the roles.
@@ -156,6 +159,8 @@ class Flow:
     whole: str | None = None
     sample: Mapping[str, Any] = field(default_factory=dict[str, Any])
     strict: bool = False
+    prompts: Mapping[str, str] = field(default_factory=dict[str, str])
+    pins: Pins = Pins()
     chat_style: ChatStyle = "turns"
     group: Group | None = None
 

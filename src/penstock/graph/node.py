@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from penstock.graph.prompt import PinnedPrompt
 from penstock.graph.reference import Reference
+from penstock.records import PromptUse
 
 Scope = Literal["line", "run"]
 
@@ -26,7 +28,8 @@ class Call:
     ``type`` is the tool kind (``python``, ``llm``, ``prompt``, ``custom_llm``, …); ``source`` one of ``code``, ``package``,
     ``package_with_prompt`` or None where the file says nothing; ``path`` is relative to the flow's folder; ``target`` is a
     package tool's id, or the ``module:name`` of an entry. ``function`` is the callable itself where the front end had to load
-    the code to know the graph (type ``function``); such a flow runs only in the process that loaded it.
+    the code to know the graph (type ``function``); such a flow runs only in the process that loaded it. ``prompt`` takes the
+    place of the template file: a reference such as ``greet@prod``, and once it is looked up the prompt itself.
     """
 
     type: str | None
@@ -38,6 +41,7 @@ class Call:
     provider: str | None = None
     module: str | None = None
     function: Callable[..., Any] | None = field(default=None, compare=False, repr=False)
+    prompt: str | PinnedPrompt | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,7 @@ class Node:
 
     A node that ``expands`` gives a sequence; what refers to it runs once an item, and so does what refers to that, until a
     node takes the values of all items as a list through one of its parameters in ``collects``. ``tags`` are shown, never read.
+    ``prompts`` says of which of the literal inputs are prompts what is recorded wherever the node runs.
     """
 
     name: str
@@ -59,6 +64,7 @@ class Node:
     collects: frozenset[str] = frozenset()
     tags: Mapping[str, Any] = field(default_factory=dict[str, Any])
     description: str = ""
+    prompts: Mapping[str, PromptUse] = field(default_factory=dict[str, PromptUse])
 
     def references(self) -> list[Reference]:
         """Every reference of the inputs, then the condition's."""
