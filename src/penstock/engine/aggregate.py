@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from penstock.engine.execute import Line, run_step
+from penstock.engine.execute import run_step
 from penstock.engine.host import Host
+from penstock.engine.line import Line
 from penstock.engine.program import Program, Step
 from penstock.records import Failure, Metric, NodeRun, Status
 from penstock.tools.metric import collecting

@@ -5,14 +5,27 @@ from __future__ import annotations
 import dataclasses
 import functools
 import importlib.util
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from penstock.connections.resolve import Connections
-from penstock.engine.program import Condition, FromInput, FromNode, Getter, InputPlan, OutputPlan, Program, Step
+from penstock.engine.level import Level, Unit
+from penstock.engine.program import (
+    Block,
+    Condition,
+    Export,
+    FromInput,
+    FromNode,
+    Getter,
+    Import,
+    InputPlan,
+    OutputPlan,
+    Program,
+    Step,
+)
 from penstock.errors import BadReference, LoadError, PenstockError
-from penstock.graph.check import order, require
+from penstock.graph.check import require
 from penstock.graph.flow import Flow
 from penstock.graph.node import Node
 from penstock.graph.reference import Reference, getter
@@ -38,36 +51,146 @@ def bind(flow: Flow, *, connections: Connections, models: Models, folder: Path |
     require(flow)
     folder = folder or Path(flow.source.file).parent
     _modules(flow)
-    ordered = [
-        *order([n for n in flow.nodes if n.scope == "line"]),
-        *order([n for n in flow.nodes if n.scope == "run"]),
-    ]
-    positions = {node.name: position for position, node in enumerate(ordered)}
-    children: dict[str, list[int]] = {node.name: [] for node in ordered}
-    for position, node in enumerate(ordered):
-        for parent in node.parents():
-            children[parent].append(position)
     base = Context(folder, connections, models, flow.message_format)
-    templates = [folder / node.call.path for node in ordered if node.call.path and node.call.type != "python"]
+    templates = [folder / node.call.path for node in flow.nodes if node.call.path and node.call.type != "python"]
     writes = functools.cache(lambda: writes_roles(folder, templates))
-    steps = tuple(_step(flow, node, positions, tuple(children[node.name]), base, writes) for node in ordered)
-    count = sum(node.scope == "line" for node in ordered)
-    return Program(
-        flow=flow,
-        folder=folder,
+    binder = _Binder(flow, base, writes)
+    program = binder.program(Level.of_flow(flow))
+    return dataclasses.replace(
+        program,
         inputs=tuple(InputPlan(p.name, p.type, p.default, p.has_default, p.optional) for p in flow.inputs.values()),
-        steps=steps,
-        outputs=tuple(_outputs(flow, positions, count)),
-        line_steps=count,
-        blocking=all(step.bound.mode != "async" and not _is_async_generator(step) for step in steps[:count]),
-        sequential=all(position == 0 or position - 1 in steps[position].parents for position in range(count)),
-        redactor=connections.redactor,
-        whole=None if flow.whole is None else positions[flow.whole],
+        outputs=tuple(_outputs(flow, binder.level, program.line_steps)),
+        whole=None if flow.whole is None else binder.level.place("out", flow.whole).position,
     )
 
 
+class _Binder:
+    """Makes steps of the nodes of one flow; ``level`` is the outermost one, once its program is made."""
+
+    level: Level
+
+    def __init__(self, flow: Flow, base: Context, writes: Callable[[], bool]) -> None:
+        self._flow = flow
+        self._base = base
+        self._writes = writes
+        self._nodes = {node.name: node for node in flow.nodes}
+        self._lines = {node.name for node in flow.nodes if node.scope == "line"}
+
+    def program(self, level: Level) -> Program:
+        """The program of one level: of the whole flow, or of a block that runs once an item."""
+        made = [_given(position) for position in range(level.given)]
+        for unit in level.units:
+            position = level.given + unit.number
+            made.append(self._block(unit, level, position) if unit.inner else self._step(unit.node, level, position))
+        children: list[list[int]] = [[] for _ in made]
+        for step in made:
+            for parent in step.parents:
+                children[parent].append(step.position)
+        steps = tuple(dataclasses.replace(step, children=tuple(children[step.position])) for step in made)
+        count = sum(step.scope == "line" for step in steps)
+        self.level = level
+        return Program(
+            flow=self._flow,
+            folder=self._base.folder,
+            inputs=(),
+            steps=steps,
+            outputs=(),
+            line_steps=count,
+            blocking=all(map(_blocks, steps[:count])),
+            sequential=all(
+                position == level.given or position - 1 in steps[position].parents
+                for position in range(level.given, count)
+            ),
+            redactor=self._base.connections.redactor,
+            given=level.given,
+        )
+
+    def _block(self, unit: Unit, level: Level, position: int) -> Step:
+        inner = level.within(unit)
+        program = self.program(inner)
+        # The item itself stands first; what it is an item of is the expanding node's whole list.
+        first, *others = level.place("value", unit.node.name), *(level.place(*key) for key in inner.keys[1:])
+        imports = (Import(*first), *(Import(*place) for place in others))
+        block = Block(program, imports, tuple(Export(name, *inner.place("out", name)) for name in inner.asked))
+        bound = Bound(_never, "thread" if program.blocking else "async")
+        parents = tuple(sorted({place.parent for place in imports}))
+        return Step(position, f"{unit.node.name}[]", "map", "line", bound, (), (), None, parents, (), block=block)
+
+    def _step(self, node: Node, level: Level, position: int) -> Step:
+        flow = self._flow
+        context = dataclasses.replace(self._base, origins=self._origins(node))
+        literals = {name: value for name, value in node.inputs.items() if not isinstance(value, Reference)}
+        references = {name: value for name, value in node.inputs.items() if isinstance(value, Reference)}
+        bound = _resolve(flow, node, literals, references, context)
+        from_inputs = tuple(FromInput(name, r.name) for name, r in references.items() if r.kind == "input")
+        column = self._lines if node.scope == "run" else frozenset[str]()
+        from_nodes = tuple(
+            self._from_node(node, name, r, level, column) for name, r in references.items() if r.kind == "node"
+        )
+        condition = _condition(node, level)
+        parents = {source.parent for source in from_nodes}
+        if condition is not None and condition.parent is not None:
+            parents.add(condition.parent)
+        return Step(
+            position=position,
+            name=node.name,
+            kind=str(node.call.type),
+            scope=node.scope,
+            bound=bound,
+            from_inputs=from_inputs,
+            from_nodes=from_nodes,
+            condition=condition,
+            parents=tuple(sorted(parents)),
+            children=(),
+            cache=node.cache and bool(bound.fingerprint),
+            outside=_outside(node),
+            expands=node.expands,
+        )
+
+    def _from_node(
+        self, node: Node, parameter: str, reference: Reference, level: Level, column: Collection[str]
+    ) -> FromNode:
+        place = level.place(*level.key(node, parameter, reference))
+        read = _then(place.read, _getter(reference))
+        return FromNode(parameter, place.position, _each(read) if reference.name in column else read, str(reference))
+
+    def _origins(self, node: Node) -> dict[str, Origin]:
+        origins: dict[str, Origin] = {}
+        for name, value in node.inputs.items():
+            if not isinstance(value, Reference):
+                origins[name] = "literal"
+            elif value.kind == "input":
+                origins[name] = "input"
+            else:
+                parent = self._nodes.get(value.name)
+                origins[name] = "other" if parent is None else _origin(parent, node, self._writes)
+        return origins
+
+
+def _never() -> None:
+    raise AssertionError("a step that stands for something else was called")
+
+
+def _given(position: int) -> Step:
+    """Stands for what comes from outside the block."""
+    return Step(position, "", "given", "line", Bound(_never, "thread"), (), (), None, (), ())
+
+
+def _blocks(step: Step) -> bool:
+    """Whether the step needs no event loop."""
+    if step.block is not None:
+        return step.block.program.blocking
+    return step.bound.mode != "async" and not _is_async_generator(step)
+
+
+def _then(first: Getter | None, second: Getter | None) -> Getter | None:
+    if first is None or second is None:
+        return first or second
+    return lambda value: second(first(value))
+
+
 def _is_async_generator(step: Step) -> bool:
-    return step.bound.mode == "inline" and step.kind == "python"
+    return step.bound.mode == "inline" and step.kind in ("python", "function", "entry")
 
 
 def _modules(flow: Flow) -> None:
@@ -88,41 +211,6 @@ def _modules(flow: Flow) -> None:
             )
 
 
-def _step(
-    flow: Flow,
-    node: Node,
-    positions: Mapping[str, int],
-    children: tuple[int, ...],
-    base: Context,
-    writes: Callable[[], bool],
-) -> Step:
-    context = dataclasses.replace(base, origins=_origins(flow, node, writes))
-    literals = {name: value for name, value in node.inputs.items() if not isinstance(value, Reference)}
-    references = {name: value for name, value in node.inputs.items() if isinstance(value, Reference)}
-    bound = _resolve(flow, node, literals, references, context)
-    from_inputs = tuple(FromInput(name, r.name) for name, r in references.items() if r.kind == "input")
-    lines = {n.name for n in flow.nodes if n.scope == "line"} if node.scope == "run" else set()
-    from_nodes = tuple(
-        FromNode(name, positions[r.name], _each(_getter(r)) if r.name in lines else _getter(r), str(r))
-        for name, r in references.items()
-        if r.kind == "node"
-    )
-    return Step(
-        position=positions[node.name],
-        name=node.name,
-        kind=str(node.call.type),
-        scope=node.scope,
-        bound=bound,
-        from_inputs=from_inputs,
-        from_nodes=from_nodes,
-        condition=_condition(node, positions),
-        parents=tuple(sorted({positions[name] for name in node.parents()})),
-        children=children,
-        cache=node.cache and bool(bound.fingerprint),
-        outside=_outside(node),
-    )
-
-
 def _resolve(
     flow: Flow, node: Node, literals: Mapping[str, Any], references: Mapping[str, Reference], context: Context
 ) -> Bound:
@@ -133,19 +221,6 @@ def _resolve(
     except PenstockError as error:
         message = f"{flow.source.file}:{node.line}: node {node.name!r} cannot be made ready: {error.message}"
         raise LoadError(message, code=error.code) from error
-
-
-def _origins(flow: Flow, node: Node, writes: Callable[[], bool]) -> dict[str, Origin]:
-    origins: dict[str, Origin] = {}
-    for name, value in node.inputs.items():
-        if not isinstance(value, Reference):
-            origins[name] = "literal"
-        elif value.kind == "input":
-            origins[name] = "input"
-        else:
-            parent = flow.node(value.name)
-            origins[name] = "other" if parent is None else _origin(parent, node, writes)
-    return origins
 
 
 def _origin(parent: Node, node: Node, writes: Callable[[], bool]) -> Origin:
@@ -181,7 +256,7 @@ def _each(read: Getter | None) -> Getter | None:
     return None if read is None else lambda column: [read(value) for value in column]
 
 
-def _condition(node: Node, positions: Mapping[str, int]) -> Condition | None:
+def _condition(node: Node, level: Level) -> Condition | None:
     if node.activate is None:
         return None
     when = node.activate.when
@@ -189,10 +264,11 @@ def _condition(node: Node, positions: Mapping[str, int]) -> Condition | None:
         return Condition(node.activate.equals, value=when)
     if when.kind == "input":
         return Condition(node.activate.equals, input=when.name, text=str(when))
-    return Condition(node.activate.equals, parent=positions[when.name], read=_getter(when), text=str(when))
+    place = level.place(*level.key(node, "", when))
+    return Condition(node.activate.equals, parent=place.position, read=_then(place.read, _getter(when)), text=str(when))
 
 
-def _outputs(flow: Flow, positions: Mapping[str, int], count: int) -> list[OutputPlan]:
+def _outputs(flow: Flow, level: Level, count: int) -> list[OutputPlan]:
     plans: list[OutputPlan] = []
     for output in flow.outputs.values():
         value = output.value
@@ -200,7 +276,7 @@ def _outputs(flow: Flow, positions: Mapping[str, int], count: int) -> list[Outpu
             plans.append(OutputPlan(output.name, value=value))
         elif value.kind == "input":
             plans.append(OutputPlan(output.name, input=value.name))
-        elif positions[value.name] < count:
+        elif (place := level.place("out", value.name)).position < count:
             # What stands in the place of "output" matters to inputs alone, as in prompt flow.
-            plans.append(OutputPlan(output.name, parent=positions[value.name], read=getter(value)))
+            plans.append(OutputPlan(output.name, parent=place.position, read=_then(place.read, getter(value))))
     return plans

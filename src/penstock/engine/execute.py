@@ -6,29 +6,27 @@ A node runs as soon as what it refers to is settled (completed or bypassed). The
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
 from penstock.cache import ContentCache, content_key
 from penstock.connections.redact import Redactor
-from penstock.engine.capture import BUFFER, Buffer
+from penstock.engine.capture import BUFFER
+from penstock.engine.each import as_items, run_items
 from penstock.engine.failure import failure_of
 from penstock.engine.host import Host
 from penstock.engine.inputs import convert_inputs
 from penstock.engine.jsonable import unserializable
+from penstock.engine.line import BYPASSED, Line, Notes, spans_of, total
 from penstock.engine.program import Condition, OutputPlan, Program, Step
-from penstock.engine.streams import AnyStream, is_stream, joined, wrap
+from penstock.engine.streams import is_stream, wrap
 from penstock.errors import InputError, PenstockError
 from penstock.prompts.provenance import LINE_DATA
-from penstock.records import NO_USAGE, Failure, LineResult, ModelCall, NodeRun, Span, Status, Usage
-from penstock.tracing.notes import NOTES, LiveSpan
-from penstock.tracing.notes import Notes as Noted
-
-_PENDING, _DONE, _BYPASSED = 0, 1, 2
+from penstock.records import NO_USAGE, Failure, LineResult, NodeRun, Status
+from penstock.tracing.notes import NOTES
 
 
 async def execute(
@@ -80,100 +78,9 @@ async def execute(
     return LineResult(number, status, inputs, output, problem, runs, usage, started, spent)
 
 
-class Notes(Noted):
-    """What a node does while it runs: besides the rest also the text it prints."""
-
-    __slots__ = ("buffer",)
-
-    def __init__(self, redactor: Callable[[], Redactor]) -> None:
-        super().__init__()
-        self.buffer = Buffer(redactor)
-
-    @contextlib.contextmanager
-    def taking(self) -> Generator[None]:
-        """Take notes of what is done inside this block and in the threads and tasks that it starts."""
-        notes, buffer = NOTES.set(self), BUFFER.set(self.buffer)
-        try:
-            yield
-        finally:
-            NOTES.reset(notes)
-            BUFFER.reset(buffer)
-
-    def complete(self, run: NodeRun) -> NodeRun:
-        """``run`` with everything that was noted."""
-        return dataclasses.replace(
-            run,
-            calls=tuple(self.calls),
-            usage=total(self.calls),
-            logs=self.buffer.logs(),
-            spans=_spans(self.spans),
-            prompts=tuple(self.prompts),
-        )
-
-
-def _spans(live: list[LiveSpan]) -> tuple[Span, ...]:
-    """Records of what was noted, in the order in which it began."""
-    return tuple(Span(**span) for span in sorted(live, key=lambda span: float(span["started"])))
-
-
-class Line:
-    """What is known while a line runs."""
-
-    __slots__ = ("_consumed", "inputs", "notes", "outputs", "program", "runs", "settled")
-
-    def __init__(self, program: Program, inputs: Mapping[str, Any]) -> None:
-        count = len(program.steps)
-        self.program = program
-        self.inputs = inputs
-        self.outputs: list[Any] = [None] * count
-        self.settled = [_PENDING] * count
-        self.runs: list[NodeRun | None] = [None] * count
-        self.notes: list[Notes | None] = [None] * count
-        self._consumed: set[int] = set()
-
-    def settle(self, step: Step, run: NodeRun, value: Any) -> None:
-        """Note that ``step`` completed with ``value``."""
-        self.runs[step.position] = run
-        self.outputs[step.position] = value
-        self.settled[step.position] = _DONE
-
-    def bypass(self, step: Step) -> None:
-        """Note that ``step`` was not run."""
-        self.runs[step.position] = NodeRun(step.name, Status.BYPASSED)
-        self.settled[step.position] = _BYPASSED
-
-    async def consume(self, position: int | None, stream: AnyStream, host: Host) -> str:
-        """The whole text of ``stream``, an output of the step at ``position``; what it does on the way is noted there."""
-        notes = None if position is None else self.notes[position]
-        if position is None or notes is None:
-            await host.drain(stream)
-        else:
-            with notes.taking():
-                await host.drain(stream)
-            self._consumed.add(position)
-        return joined(stream)
-
-    def records(self) -> tuple[NodeRun, ...]:
-        """The nodes that began or were bypassed; of those that streamed also what they did after they had returned."""
-        for position in self._consumed:
-            run, notes = self.runs[position], self.notes[position]
-            if run is not None and notes is not None:
-                self.runs[position] = notes.complete(run)
-        return tuple(run for run in self.runs if run is not None)
-
-    def data(self) -> list[Any]:
-        """What came from outside the flow: its inputs, the answers of models, what services found."""
-        answers = [
-            self.outputs[step.position]
-            for step in self.program.steps
-            if step.outside and self.settled[step.position] == _DONE
-        ]
-        return [*self.inputs.values(), *answers]
-
-
 async def _run_nodes(line: Line, host: Host) -> Failure | None:
     program = line.program
-    steps = program.steps[: program.line_steps]
+    steps = program.steps[program.given : program.line_steps]
     if program.sequential or host.concurrency == 1:
         for step in steps:
             failure = await run_step(line, step, host)
@@ -184,8 +91,9 @@ async def _run_nodes(line: Line, host: Host) -> Failure | None:
 
 
 async def _run_parallel(line: Line, steps: tuple[Step, ...], host: Host) -> Failure | None:
-    waiting = {step.position: len(step.parents) for step in steps}
-    ready = [step for step in steps if not step.parents]
+    given = line.program.given
+    waiting = {step.position: sum(parent >= given for parent in step.parents) for step in steps}
+    ready = [step for step in steps if not waiting[step.position]]
     running: dict[Any, Step] = {}
     try:
         while ready or running:
@@ -227,8 +135,8 @@ def _position(step: Step) -> int:
 def _cancel(line: Line, running: dict[Any, Step]) -> None:
     for handle, step in running.items():
         handle.cancel()
-        if line.runs[step.position] is None:
-            line.runs[step.position] = NodeRun(step.name, Status.CANCELED)
+        if line.runs[step.position] is None and step.block is None:
+            line.runs[step.position] = NodeRun(step.name, Status.CANCELED, item=line.item)
     running.clear()
 
 
@@ -238,6 +146,8 @@ async def run_step(line: Line, step: Step, host: Host) -> Failure | None:
         if _bypassed(line, step):
             line.bypass(step)
             return None
+        if step.block is not None:
+            return await run_items(line, step, host, _run_nodes)
         arguments = _arguments(line, step)
     except Exception as error:
         # A comparison or a property of the user's own objects may raise anything.
@@ -263,6 +173,8 @@ async def call_step(line: Line, step: Step, arguments: dict[str, Any], host: Hos
         else:
             data = line.data() if step.bound.wants_data else None
             value = wrap(await host.invoke(step.bound, arguments, data))
+            if step.expands:
+                value = await as_items(value, host, step.name)
             if key is not None and host.cache is not None:
                 _keep(host.cache, key, value, line.program.redactor())
     except Exception as error:
@@ -283,8 +195,9 @@ async def call_step(line: Line, step: Step, arguments: dict[str, Any], host: Hos
         tuple(calls),
         notes.buffer.logs(),
         cached,
-        _spans(notes.spans) if notes.spans else (),
+        spans_of(notes.spans) if notes.spans else (),
         tuple(notes.prompts),
+        line.item,
     )
     if failure is None:
         line.settle(step, run, value)
@@ -299,23 +212,17 @@ def _keep(cache: ContentCache, key: str, value: Any, redactor: Redactor) -> None
         cache.put(key, value)
 
 
-def total(calls: list[ModelCall]) -> Usage:
-    """What all of ``calls`` consumed."""
-    usage = NO_USAGE
-    for call in calls:
-        usage += call.usage
-    return usage
-
-
 def _bypassed(line: Line, step: Step) -> bool:
     condition = step.condition
     if condition is not None:
-        if condition.parent is not None and line.settled[condition.parent] == _BYPASSED:
+        if condition.parent is not None and line.settled[condition.parent] == BYPASSED:
             return True
         # A condition that is met runs the node even if everything it refers to was bypassed.
         return not _condition_value(line, condition, step) == condition.equals  # ruff: ignore[negate-equal-op]  an object's own == decides
+    if step.block is not None:
+        return line.settled[step.block.imports[0].parent] == BYPASSED
     parents = step.from_nodes
-    return bool(parents) and all(line.settled[source.parent] == _BYPASSED for source in parents)
+    return bool(parents) and all(line.settled[source.parent] == BYPASSED for source in parents)
 
 
 def _condition_value(line: Line, condition: Condition, step: Step) -> Any:
@@ -341,7 +248,7 @@ def _arguments(line: Line, step: Step) -> dict[str, Any]:
         if source.input in inputs:  # else it is optional, and the code's own default applies
             arguments[source.parameter] = inputs[source.input]
     for parent in step.from_nodes:
-        if line.settled[parent.parent] == _BYPASSED:
+        if line.settled[parent.parent] == BYPASSED:
             if parent.parameter not in step.bound.optional:
                 arguments[parent.parameter] = None
             continue
@@ -374,8 +281,8 @@ def _plans(line: Line) -> list[OutputPlan]:
     position = line.program.whole
     assert position is not None, "asked for such flows only"
     value = line.outputs[position]
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        value = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    if is_dataclass(value) and not isinstance(value, type):
+        value = {field.name: getattr(value, field.name) for field in fields(value)}
     if not isinstance(value, Mapping):
         return [OutputPlan("output", position)]
     return [OutputPlan(str(name), position, read=_always(item)) for name, item in value.items()]

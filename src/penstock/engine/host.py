@@ -25,9 +25,13 @@ Handle = Any
 
 
 class Host(Protocol):
-    """Calls tools for ``execute``. ``concurrency`` is how many nodes of one line may run at once."""
+    """Calls tools for ``execute``. ``concurrency`` is how many nodes of one line may run at once.
+
+    ``works_here``: who starts several pieces of work must do one of them itself, because the pool may have no thread left.
+    """
 
     concurrency: int
+    works_here: bool
     cache: ContentCache | None
 
     async def invoke(self, bound: Bound, arguments: dict[str, Any], data: Any) -> Any:
@@ -44,6 +48,10 @@ class Host(Protocol):
 
     async def first(self, handles: Collection[Handle]) -> set[Handle]:
         """Wait until at least one of ``handles`` is done; returns those that are."""
+        ...
+
+    def within(self, items: int) -> Host:
+        """The host for the nodes of one item, when ``items`` of a sequence run at once."""
         ...
 
 
@@ -102,6 +110,8 @@ def _is_being_cancelled() -> bool:
 class ThreadHost:
     """Everything in the calling thread; nodes that may run side by side get threads of ``pool``."""
 
+    works_here = True
+
     def __init__(
         self,
         concurrency: int = 1,
@@ -135,9 +145,15 @@ class ThreadHost:
         """Wait in this thread."""
         return concurrent.futures.wait(handles, return_when=concurrent.futures.FIRST_COMPLETED).done
 
+    def within(self, items: int) -> Host:
+        """Items have a thread each; a thread that waited for others of the same pool could wait for ever."""
+        return self if items == 1 else ThreadHost(1, None, self.cache)
+
 
 class LoopHost:
     """Coroutines on the running event loop, everything that may block in threads of ``pool``."""
+
+    works_here = False
 
     def __init__(
         self, pool: concurrent.futures.ThreadPoolExecutor, concurrency: int = 16, cache: ContentCache | None = None
@@ -169,6 +185,10 @@ class LoopHost:
         """Wait for the first to end."""
         done, _ = await asyncio.wait(handles, return_when=asyncio.FIRST_COMPLETED)
         return done
+
+    def within(self, items: int) -> Host:
+        """Its share of the nodes that may run at once."""
+        return LoopHost(self._pool, max(1, self.concurrency // items), self.cache) if items else self
 
     async def _in_thread(self, function: Callable[..., Any], *arguments: Any) -> Any:
         run = contextvars.copy_context().run

@@ -46,10 +46,40 @@ class Condition:
 
 
 @dataclass(frozen=True, slots=True)
+class Export:
+    """What a block leaves for those who collect: of the step at ``parent`` in the block a list, one value an item."""
+
+    name: str
+    parent: int
+    read: Getter | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """What a block takes from the program around it: what is read from the step at ``parent``."""
+
+    parent: int
+    read: Getter | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Nodes that run once an item. The first steps of ``program`` are given: the item, then what else comes from outside.
+
+    ``imports`` are, in the same order, the sequence and the others.
+    """
+
+    program: Program
+    imports: tuple[Import, ...]
+    exports: tuple[Export, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """One node, ready to be called. ``parents`` and ``children`` are positions in ``Program.steps``.
 
-    ``outside`` says that what it returns was written by nobody in the flow: a model's answer, a search result.
+    ``outside`` says that what it returns was written by nobody in the flow: a model's answer, a search result. A step with a
+    ``block`` is no node: it runs the block for each item of the sequence that is its first parent.
     """
 
     position: int
@@ -64,6 +94,8 @@ class Step:
     children: tuple[int, ...]
     cache: bool = False
     outside: bool = False
+    expands: bool = False
+    block: Block | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +125,7 @@ class Program:
     """A bound flow. ``steps`` are in an order in which each comes after its parents; line steps first, then run steps.
 
     ``whole`` is the step whose value is all that the flow gives, where its outputs are not named; ``redactor`` gives what
-    takes the secrets known so far out of text.
+    takes the secrets known so far out of text. The first ``given`` steps are settled before any runs.
     """
 
     flow: Flow
@@ -107,6 +139,7 @@ class Program:
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
     redactor: Callable[[], Redactor] = Redactor
     whole: int | None = None
+    given: int = 0
 
     @property
     def aggregates(self) -> bool:

@@ -10,9 +10,10 @@ from typing import Any
 
 from penstock.connections.resolve import Connections
 from penstock.engine.bind import bind
-from penstock.engine.execute import Line, call_step
+from penstock.engine.execute import call_step
 from penstock.engine.host import Host
 from penstock.engine.inputs import convert_input
+from penstock.engine.line import Line
 from penstock.engine.program import Step
 from penstock.errors import InputError, UsageError
 from penstock.graph.check import nearest
