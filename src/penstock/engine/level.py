@@ -82,7 +82,7 @@ class Level:
         known = {node.name: node for node in flow.nodes}
         lines = order([node for node in flow.nodes if node.scope == "line"])
         after = order([node for node in flow.nodes if node.scope == "run"])
-        inside = scopes(lines) if any(node.expands for node in lines) else {}
+        inside = scopes(lines) if any(node.expands or node.collects for node in lines) else {}
         asked: frozenset[str] = frozenset()
         if inside:
             inside |= {node.name: () for node in after}
