@@ -1,11 +1,21 @@
 """Conversations: through a pipe, and at a terminal."""
 
+import dataclasses
+import io
 import os
 import select
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+from penstock.api.flows import FlowFunction
+from penstock.cli.chat import chat as converse
+from penstock.connections.resolve import Connections
+from penstock.frontends.load import load as load_flow
+from penstock.models.pool import Models
+from penstock.settings import read_settings
 
 CHAT = """inputs:
   question: {type: string, is_chat_input: true}
@@ -83,13 +93,115 @@ def test_a_turn_that_fails_is_told_and_forgotten(chat, question, reason):
     assert done.stdout.splitlines()[-1] == "Bot: 1 calm: three (before: 'one' '0 calm: one')"
 
 
+def test_a_history_may_be_given_as_json_text(chat):
+    history = '[{"inputs": {"question": "q"}, "outputs": {"answer": "a"}}]'
+    assert talk("x\n", "--inputs", f"chat_history={history}").stdout == "Bot: 1 calm: x (before: 'q' 'a')\n"
+
+
+def test_a_history_that_is_no_list_is_told(penstock, chat):
+    answer = penstock("flow", "test", "--flow", "chat", "--interactive", "--inputs", "chat_history=yes")
+    assert (answer.code, answer.err) == (1, "penstock: The history 'chat_history' must be a list of earlier turns.\n")
+
+
+def test_a_default_history_is_where_the_conversation_starts(chat):
+    dag = (chat / "flow.dag.yaml").read_text(encoding="utf-8")
+    default = 'default: [{inputs: {question: "q"}, outputs: {answer: "a"}}], '
+    (chat / "flow.dag.yaml").write_text(dag.replace("chat_history: {", f"chat_history: {{{default}"), encoding="utf-8")
+    assert talk("x\n").stdout == "Bot: 1 calm: x (before: 'q' 'a')\n"
+
+
+def test_an_input_that_has_no_value_is_told_before_the_first_question(penstock, chat):
+    dag = (chat / "flow.dag.yaml").read_text(encoding="utf-8")
+    (chat / "flow.dag.yaml").write_text(dag.replace(", default: calm", ""), encoding="utf-8")
+    answer = penstock("flow", "test", "--flow", "chat", "--interactive")
+    assert (answer.code, answer.out) == (1, "")
+    assert answer.err == "penstock: The flow also needs tone: give it with --inputs tone=….\n"
+
+
+def test_what_nodes_print_is_not_the_conversation(chat):
+    talking = (
+        (chat / "talk.py").read_text(encoding="utf-8").replace("    yield f", "    print('thinking')\n    yield f", 1)
+    )
+    (chat / "talk.py").write_text(talking, encoding="utf-8")
+    done = talk("one\n")
+    assert done.stdout == "Bot: 0 calm: one\n"
+    assert "thinking" in done.stderr
+
+
+def in_messages(chat, monkeypatch, text, code, **inputs):
+    """The conversation and its history with a flow whose history is messages and whose answer is all that it gives."""
+    (chat / "talk.py").write_text(f"from promptflow.core import tool\n\n\n{code}", encoding="utf-8")
+    flow = dataclasses.replace(load_flow(chat), whole="talk", outputs={}, chat_style="messages")
+    settings = read_settings()
+    function = FlowFunction(flow, Connections.open(settings), Models(settings), {}, settings)
+    monkeypatch.setattr(sys, "stdin", io.StringIO(text))
+    screen = io.StringIO()
+    assert converse(function, inputs, screen) == 0
+    function.close()
+    return screen.getvalue()
+
+
+ECHO = """@tool
+def talk(question: str, chat_history: list, tone: str):
+    yield question.upper()
+    yield " " + " ".join(f"{item['role']}:{item['content']}" for item in chat_history)
+"""
+
+
+def test_flows_that_want_messages_get_a_history_of_messages(chat, monkeypatch):
+    said = in_messages(chat, monkeypatch, "one\ntwo\n", ECHO)
+    assert said == "Bot: ONE \nBot: TWO user:one assistant:ONE \n"
+
+
+def test_a_map_without_a_chat_output_is_the_answer_as_a_whole(chat, monkeypatch):
+    code = ECHO.replace(
+        "    yield question.upper()\n    yield", "    return {'said': question, 'n': len(chat_history)}\n    yield"
+    )
+    code = code[: code.rindex("    yield")]
+    said = in_messages(chat, monkeypatch, "one\ntwo\n", code)
+    assert said == 'Bot: {"said":"one","n":0}\nBot: {"said":"two","n":2}\n'
+
+
+PICTURE = b"\x89PNG\r\n\x1a\n" + b"pixels of a small picture"
+LOOK = """@tool
+def talk(question: list, chat_history: list, tone: str):
+    seen = [type(part).__name__ for turn in chat_history for part in turn["inputs"]["question"]]
+    return [f"{len(question)} parts, before: {seen}", *question[:1]]
+"""
+
+
+def test_a_list_question_takes_pictures_and_answers_show_them_as_files(chat, work, monkeypatch):
+    (work / "dot.png").write_bytes(PICTURE)
+    dag = (chat / "flow.dag.yaml").read_text(encoding="utf-8")
+    dag = dag.replace("question: {type: string", "question: {type: list")
+    (chat / "flow.dag.yaml").write_text(dag, encoding="utf-8")
+    (chat / "talk.py").write_text(f"from promptflow.core import tool\n\n\n{LOOK}", encoding="utf-8")
+    done = talk("![a dot](dot.png) what is this?\nand now?\n")
+    assert done.stderr == ""
+    first, picture, second, _ = done.stdout.splitlines()
+    assert first == "Bot: 2 parts, before: []"
+    assert second == "Bot: 1 parts, before: ['Image', 'str']"
+    saved = picture.removeprefix("![image](").removesuffix(")")
+    assert Path(saved).read_bytes() == PICTURE
+
+
+def test_a_picture_that_is_not_there_is_told_and_the_conversation_goes_on(chat):
+    dag = (chat / "flow.dag.yaml").read_text(encoding="utf-8")
+    dag = dag.replace("question: {type: string", "question: {type: list")
+    (chat / "flow.dag.yaml").write_text(dag, encoding="utf-8")
+    (chat / "talk.py").write_text(f"from promptflow.core import tool\n\n\n{LOOK}", encoding="utf-8")
+    done = talk("![](none.png)\nhello\n")
+    assert "The image file 'none.png' is not in" in done.stderr
+    assert done.stdout.startswith("Bot: 1 parts")
+
+
 def test_machines_get_the_whole_conversation(chat):
     import json
 
     done = talk("one\ntwo\n", "--json")
     found = json.loads(done.stdout)
     assert found["status"] == "Completed"
-    assert [turn["inputs"]["question"] for turn in found["chat_history"]] == ["one", "two"]
+    assert [turn["inputs"] for turn in found["chat_history"]] == [{"question": "one"}, {"question": "two"}]
     assert found["chat_history"][0]["outputs"] == {"answer": "0 calm: one"}
 
 

@@ -25,7 +25,7 @@ from penstock.cli.arguments import (
 from penstock.cli.chat import chat
 from penstock.cli.detail import write_detail, write_node_detail
 from penstock.cli.images import saved_images
-from penstock.cli.output import note, plain, print_json
+from penstock.cli.output import echo_logs, note, plain, print_json
 from penstock.engine import capture
 from penstock.engine.aggregate import Aggregation
 from penstock.engine.jsonable import Encoder, recorded
@@ -174,7 +174,7 @@ def _machine_node(function: FlowFunction, run: NodeRun) -> dict[str, Any]:
 
 
 def _print_human(result: LineResult, aggregation: Aggregation | None, folder: Path) -> None:
-    _echo_logs([*result.nodes, *(aggregation.nodes if aggregation else ())])
+    echo_logs([*result.nodes, *(aggregation.nodes if aggregation else ())])
     failure = result.failure
     if failure is not None:
         note(failure.message)
@@ -200,13 +200,6 @@ def _path_dict(folder: Path) -> Any:
     return save
 
 
-def _echo_logs(runs: list[NodeRun]) -> None:
-    for run in runs:
-        for stream, text in (run.logs or {}).items():
-            for line in text.splitlines():
-                sys.stderr.write(plain(f"[{run.node}] {stream}> {line}") + "\n")
-
-
 def _node(function: FlowFunction, arguments: argparse.Namespace) -> int:
     run = function.inline.call_node(arguments.node, _inputs(arguments))
     if arguments.detail:
@@ -220,10 +213,10 @@ def _node(function: FlowFunction, arguments: argparse.Namespace) -> int:
         }
         _print_machine(document)
     elif run.failure is not None:
-        _echo_logs([run])
+        echo_logs([run])
         note(run.failure.message)
         sys.stderr.write(plain(run.failure.traceback or ""))
     else:
-        _echo_logs([run])
+        echo_logs([run])
         print_json(json.loads(Encoder().encode(run.output)))
     return 0 if run.status is Status.COMPLETED else 1

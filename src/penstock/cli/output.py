@@ -6,9 +6,11 @@ import io
 import json
 import re
 import sys
+from collections.abc import Iterable
 from typing import Any, TextIO
 
 from penstock.errors import PenstockError
+from penstock.records import NodeRun
 
 _LONGEST = 10_000  # characters of a sentence; what is longer quotes a file or an endpoint at length
 # Controls that JSON leaves as they are, and characters that are only there to steer how others are shown.
@@ -68,6 +70,14 @@ def note(text: str) -> None:
     """A sentence to the person at the terminal, on standard error."""
     shown = text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
     sys.stderr.write(f"penstock: {plain(shown)}\n")
+
+
+def echo_logs(runs: Iterable[NodeRun]) -> None:
+    """What nodes printed, on standard error, each line under the node's name."""
+    for run in runs:
+        for stream, text in (run.logs or {}).items():
+            for line in text.splitlines():
+                sys.stderr.write(plain(f"[{run.label}] {stream}> {line}") + "\n")
 
 
 def plain(text: str) -> str:
