@@ -12,6 +12,7 @@ from penstock.api.flows import FlowFunction
 from penstock.cli.arguments import (
     add_choices,
     add_common,
+    add_environment,
     flat,
     names,
     node_overrides,
@@ -24,11 +25,13 @@ from penstock.cli.arguments import (
 )
 from penstock.cli.chat import chat
 from penstock.cli.detail import write_detail, write_node_detail
+from penstock.cli.elsewhere import elsewhere
 from penstock.cli.images import saved_images
 from penstock.cli.output import echo_logs, note, plain, print_json
 from penstock.engine import capture
 from penstock.engine.aggregate import Aggregation
 from penstock.engine.jsonable import Encoder, recorded
+from penstock.environments.choose import note_of_unmet
 from penstock.errors import UsageError
 from penstock.frontends.load import load
 from penstock.graph.override import override_inputs
@@ -68,6 +71,7 @@ def register(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--interactive", action="store_true", help="chat with the flow")
     parser.add_argument("--multi-modal", action="store_true", help=argparse.SUPPRESS)
     add_choices(parser)
+    add_environment(parser)
     parser.add_argument("--detail", metavar="DIR", help="write flow.detail.json, flow.output.json and flow.log there")
     for flag in ("--collection", "--port"):  # prompt flow's, of its local pages
         parser.add_argument(flag, help=argparse.SUPPRESS)
@@ -100,8 +104,11 @@ def open_flow(arguments: argparse.Namespace) -> FlowFunction:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run once; exit 0 for a completed call, 1 for a failed one, 2 for a flow that cannot be loaded."""
+    elsewhere(arguments)
     results = capture.install()
     function = open_flow(arguments)
+    if arguments.env is None and (unmet := note_of_unmet(Path(function.flow.source.file))):
+        note(unmet)
     capture.install(function.inline.redactor)
     for said in function.notes:
         note(said)

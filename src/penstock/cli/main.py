@@ -24,6 +24,7 @@ NOUNS = {
     "run": "batch runs: create, follow, read, compare, resume",
     "connection": "endpoints and their keys",
     "config": "settings",
+    "env": "environments of flows that have requirements of their own",
     "model": "offline models: serve a scripted one",
     "completion": "completion of commands, flags and names in your shell",
 }
@@ -37,6 +38,7 @@ def main(argv: Sequence[str]) -> int:
     try:
         _refuse_absent(argv)
         arguments = build_parser(argv).parse_args(argv)
+        arguments.argv = tuple(argv)
         code: int = arguments.run(arguments)
         result_stream().flush()
     except PenstockError as error:

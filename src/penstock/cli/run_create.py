@@ -14,8 +14,10 @@ from typing import Any
 
 from penstock.cli.arguments import (
     above_zero,
+    absolute_environment,
     add_choices,
     add_common,
+    add_environment,
     flat,
     names,
     node_overrides,
@@ -63,6 +65,7 @@ def register(parser: argparse.ArgumentParser, verb: str) -> None:
     add("--overrides", nargs="+", action="append", metavar="K=V", help="override nodes.NODE.inputs.INPUT")
     add("--environment-variables", nargs="*", action="extend", metavar="K=V", help="variables or .env file")
     add_choices(parser)
+    add_environment(parser)
     add("--set", dest="set_", nargs="+", action="append", metavar="K=V", help="keys of a run file: tags.team=search, …")
     add("-n", "--name", help="unique name")
     add("--display-name", help=argparse.SUPPRESS)
@@ -142,6 +145,8 @@ def _given(arguments: argparse.Namespace, settings: Settings) -> dict[str, Any]:
         "config": pairs(arguments.config, "--config"),
         "outputs": names(arguments.outputs),
         "environment_variables": variables,
+        "environment": absolute_environment(arguments.env),
+        "python": arguments.python,
         "name": arguments.name,
         "display_name": arguments.display_name,
         "resume_from": arguments.resume_from,
@@ -185,7 +190,7 @@ def _go(spec: RunSpec, settings: Settings, arguments: argparse.Namespace) -> tup
     interrupts: list[int] = []
     quiet = arguments.quiet or arguments.json
     with progress_listener(quiet=quiet) as listener, _ctrl_c(stop, interrupts):
-        outcome = run_batch(spec, settings, connections, listener=listener, stop=stop)
+        outcome = run_batch(spec, settings, connections, listener=listener, stop=stop, tell=note)
     return outcome, interrupts[0] if interrupts else 0
 
 

@@ -16,8 +16,10 @@ WAIT = 30.0  # seconds
 
 
 @contextmanager
-def locked(path: Path, wait: float = WAIT) -> Generator[None, None, None]:
+def locked(path: Path, wait: float = WAIT) -> Generator[int, None, None]:
     """Holds the lock file at ``path`` (made with its folder if need be) against other threads and processes.
+
+    Gives its descriptor, which a child process may keep open to hold the lock on.
 
     Raises:
         StoreError: Somebody else holds it for ``wait`` seconds, or the folder cannot be written.
@@ -35,7 +37,7 @@ def locked(path: Path, wait: float = WAIT) -> Generator[None, None, None]:
                     f"{path}: another process has held this lock for {wait:g} s; try again when it is done."
                 )
             time.sleep(0.01)
-        yield
+        yield handle
     finally:
         os.close(handle)  # gives the lock back
 

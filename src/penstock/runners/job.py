@@ -31,6 +31,7 @@ class Job:
         cache: Folder where answers of nodes and models are kept, None for none.
         workers: How many workers share the allowances a minute of each connection.
         memory: Bytes of address space a worker may use, None for no limit.
+        interpreter: Executable of the Python that workers run in, None for this one.
         secrets: Values that must not reach a record: those of the connections and of variables that hold keys.
     """
 
@@ -52,6 +53,7 @@ class Job:
     cache: str | None = None
     workers: int = 1
     memory: int | None = None
+    interpreter: str | None = None
     secrets: tuple[str, ...] = field(default=(), repr=False)
 
     def to_json(self) -> dict[str, Any]:

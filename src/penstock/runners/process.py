@@ -14,6 +14,7 @@ from collections import deque
 from typing import Self
 
 from penstock.connections.redact import Redactor
+from penstock.environments.environment import interpreter_command, interpreter_variables
 from penstock.errors import PenstockError
 from penstock.runners import frames
 from penstock.runners.job import Job
@@ -62,7 +63,7 @@ class WorkerProcess:
         self._outgoing = bytearray()
         self._splitter = frames.Splitter()
         try:
-            self.process = _spawn(self.slots)
+            self.process = _spawn(self.slots, job.interpreter)
         except OSError as error:
             self.slots.close()
             raise PenstockError(
@@ -194,12 +195,13 @@ class WorkerProcess:
         self.slots.close()
 
 
-def _spawn(slots: Slots) -> subprocess.Popen[bytes]:
+def _spawn(slots: Slots, interpreter: str | None) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-P", "-X", "faulthandler", "-m", "penstock.runners.worker"]
+    if interpreter is not None:
+        command = interpreter_command(interpreter, "worker")
     process = subprocess.Popen(
-        [
-            sys.executable, "-P", "-X", "faulthandler", "-m", "penstock.runners.worker",
-            str(slots.descriptor), str(slots.count), str(os.getpid()),
-        ],
+        [*command, str(slots.descriptor), str(slots.count), str(os.getpid())],
+        env=None if interpreter is None else interpreter_variables(interpreter, os.environ),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -207,7 +209,7 @@ def _spawn(slots: Slots) -> subprocess.Popen[bytes]:
         bufsize=0,
         # Ctrl-C is for the parent, which ends its workers in its own way.
         start_new_session=True,
-    )  # fmt: skip
+    )
     if sys.platform == "linux":
         import fcntl  # not on every platform
 

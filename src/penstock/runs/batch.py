@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING
 
 from penstock.connections.redact import Redactor
 from penstock.connections.resolve import Connections
+from penstock.environments.choose import silent
+from penstock.environments.environment import Environment
+from penstock.environments.shelf import Tell
 from penstock.errors import InputError, LoadError, PenstockError, StoreError, UsageError
 from penstock.graph.flow import Flow
 from penstock.graph.reference import Reference
@@ -22,6 +25,7 @@ from penstock.runners.processes import ProcessRunner
 from penstock.runners.runner import Delivered, Runner, Session
 from penstock.runs.counter import Counter
 from penstock.runs.dataset import Dataset
+from penstock.runs.environment import ENVIRONMENT, environment_notes, open_environment
 from penstock.runs.feed import Feed
 from penstock.runs.join import Joined, join
 from penstock.runs.keyfiles import key_check
@@ -64,6 +68,7 @@ def run_batch(
     runner: Runner | None = None,
     datasets: Mapping[str, Dataset] | None = None,
     stop: StopRule | None = None,
+    tell: Tell = silent,
 ) -> Outcome:
     """Run a flow over data.
 
@@ -75,6 +80,7 @@ def run_batch(
         runner: Where lines run; worker processes on this machine unless told.
         datasets: Data sets by source name, instead of the paths in ``spec``.
         stop: May end the run early (Ctrl-C); made from the budget unless given.
+        tell: Told what takes long before the first line: an environment that is built.
 
     Returns:
         The run as stored. A run that failed as a whole (a mapping that does not fit, no data) is returned, not raised.
@@ -97,14 +103,16 @@ def run_batch(
         now = datetime.datetime.now(datetime.UTC).astimezone()
         name = spec.name or run_name(spec, flow_path(spec), now)
         images = settings.home / "runs" / name / IMAGES
-        job, notes = plan_job(spec, settings, flow, connections, images)
+        own = open_environment(spec, flow, settings, tell, stack)
+        job, notes = plan_job(spec, settings, flow, connections, images, own)
+        notes += environment_notes(spec, flow, own, source)
         opened = datasets if datasets is not None else open_data(spec.data)
         # The workers load the flow while this process opens the store and looks at the data.
         session = (runner or ProcessRunner(worker_count(spec, settings))).open(job)
         stack.callback(session.close)
         store = store or _open_store(settings, stack)
         run = dataclasses.replace(
-            _record(spec, name, now), display_name=display_name(spec.display_name, spec, name, now)
+            _record(spec, name, now, own), display_name=display_name(spec.display_name, spec, name, now)
         )
         batch = _Batch(spec, flow, store, session, datasets=opened, notes=[*spec.notes, *notes], listener=listener)
         batch.redactor = Redactor(job.secrets)
@@ -118,7 +126,7 @@ def _open_store(settings: Settings, stack: ExitStack) -> Store:
     return stack.enter_context(open_store(settings))
 
 
-def _record(spec: RunSpec, name: str, now: datetime.datetime) -> Run:
+def _record(spec: RunSpec, name: str, now: datetime.datetime, own: Environment | None) -> Run:
     data = spec.data.get("data") or next(iter(spec.data.values()), None)
     return Run(
         name=name,
@@ -130,7 +138,7 @@ def _record(spec: RunSpec, name: str, now: datetime.datetime) -> Run:
         column_mapping=spec.column_mapping,
         description=spec.description,
         tags=spec.tags,
-        properties={**spec.properties, **kept(spec)},
+        properties={**spec.properties, **kept(spec), **({ENVIRONMENT: own.record()} if own else {})},
         created=now.timestamp(),
         started=now.timestamp(),
         offline=spec.offline is not None and spec.offline.kind != "record",
@@ -218,6 +226,7 @@ class _Batch:
     def _create(self, run: Run, source: Run | None) -> Run:
         if source is not None and source.name == run.name:
             told = {key: value for key, value in source.properties.items() if key not in _OF_THE_LAST_TIME}
+            told |= {key: value for key, value in run.properties.items() if key in (ENVIRONMENT, "env", "python")}
             again = dataclasses.replace(
                 source, status=Status.RUNNING, ended=None, failure=None, metrics=(), properties=told
             )

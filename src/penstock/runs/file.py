@@ -16,7 +16,7 @@ from penstock.yaml import Document, read
 _KNOWN = {
     "$schema", "name", "display_name", "description", "tags", "properties", "flow", "data", "run", "column_mapping", "variant",
     "environment_variables", "connections", "init", "runtime", "resources", "identity", "status", "command", "outputs",
-    "resume_from", "type",
+    "resume_from", "type", "environment", "python",
 }  # fmt: skip
 _CLOUD = ("runtime", "resources", "identity")
 
@@ -74,6 +74,8 @@ def _spec(document: Document, changes: Mapping[str, str], env: Mapping[str, str]
         },
         properties=_mapping(document, data, "properties"),
         resume_from=_text(data, "resume_from"),
+        environment=_environment(document, data, folder),
+        python=_text(data, "python"),
         notes=tuple(notes),
     )
 
@@ -121,6 +123,15 @@ def _connections(document: Document, data: Mapping[str, Any]) -> dict[str, dict[
             raise UsageError(f"{document.place('connections', node)}: overrides of node {node!r} must be a map.")
         found[str(node)] = {str(key): str(value) for key, value in changes.items()}
     return found
+
+
+def _environment(document: Document, data: Mapping[str, Any], folder: Path) -> str | None:
+    value = data.get("environment")
+    if value is None or value in ("auto", "none"):
+        return value
+    if not isinstance(value, str):
+        raise UsageError(f"{document.place('environment')}: environment must be auto, none or a path, not {value!r}.")
+    return str((folder / value).absolute()) if (folder / value).exists() else value
 
 
 def _variables(document: Document, data: Mapping[str, Any], folder: Path, env: Mapping[str, str]) -> dict[str, Any]:

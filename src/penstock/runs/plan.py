@@ -10,6 +10,7 @@ from pathlib import Path
 
 from penstock.connections.redact import secret_variables
 from penstock.connections.resolve import Connections
+from penstock.environments.environment import Environment
 from penstock.errors import InputError
 from penstock.frontends.environment import as_text, environment
 from penstock.frontends.includes import merge
@@ -40,7 +41,7 @@ def plan_flow(spec: RunSpec, stack: ExitStack) -> Flow:
             f"{flow.source.file}: a flow without inputs cannot be run over data; declare an input, or use `flow test`.",
             code="InputNotFound",
         )
-    if flow.additional_includes:
+    if any(part.additional_includes for part in flow.parts):
         temporary = Path(tempfile.mkdtemp(prefix="penstock-flow-"))
         stack.callback(shutil.rmtree, temporary, ignore_errors=True)
         merged = merge(flow, temporary / Path(flow.source.file).parent.name)
@@ -60,9 +61,14 @@ def _load(source: str | Path, spec: RunSpec) -> Flow:
 
 
 def plan_job(
-    spec: RunSpec, settings: Settings, flow: Flow, connections: Connections, files: Path
+    spec: RunSpec,
+    settings: Settings,
+    flow: Flow,
+    connections: Connections,
+    files: Path,
+    own: Environment | None = None,
 ) -> tuple[Job, list[str]]:
-    """What the workers are told, and notes for the reader of the run.
+    """What the workers are told, ``own`` interpreter of the flow among it, and notes for the reader of the run.
 
     Raises:
         LoadError: A variable of the flow's that refers to a connection that is not there.
@@ -91,6 +97,7 @@ def plan_job(
         cache=str(settings.home / "cache") if spec.cache else None,
         workers=workers,
         memory=spec.worker_memory,
+        interpreter=str(own.python) if own else None,
         secrets=tuple(sorted(secrets)),
     )
     return job, notes
@@ -114,8 +121,9 @@ def flow_path(spec: RunSpec) -> Path:
 def _connection_names(spec: RunSpec, flow: Flow, connections: Connections) -> list[str]:
     """Connections that the flow may ask for: those that its file and the overrides name, and those of the env files."""
     flow = override_inputs(flow, spec.overrides)
-    names = {node.call.connection for node in flow.nodes if node.call.connection}
-    for node in flow.nodes:
+    nodes = [node for part in flow.parts for node in part.nodes]
+    names = {node.call.connection for node in nodes if node.call.connection}
+    for node in nodes:
         names.update(value for value in node.inputs.values() if isinstance(value, str))
     for value in (*flow.environment_variables.values(), *spec.environment_variables.values()):
         text = as_text(value)

@@ -35,6 +35,8 @@ def kept(spec: RunSpec) -> dict[str, Any]:
         "line_timeout": spec.line_timeout,
         "offline": spec.offline.to_json() if spec.offline else None,
         "cache": spec.cache,
+        "env": spec.environment,
+        "python": spec.python,
         "variables": sorted(spec.environment_variables),
         "resume_from": spec.resume_from,
     }
@@ -97,6 +99,8 @@ def resumed_spec(spec: RunSpec, run: Run) -> RunSpec:
         line_timeout=spec.line_timeout or told.get("line_timeout"),
         offline=spec.offline or offline,
         cache=spec.cache or bool(told.get("cache")),
+        environment=spec.environment or told.get("env"),
+        python=spec.python or told.get("python"),
     )
 
 

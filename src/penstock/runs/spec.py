@@ -60,6 +60,8 @@ class RunSpec:
         resume_from: A run whose completed lines are taken over.
         offline: The model that stands in for every endpoint.
         cache: Whether models, and nodes with ``enable_cache``, may take their answers from earlier runs.
+        environment: The interpreter that the flow's code runs in, as ``environments.choose`` takes it; None for this one.
+        python: The Python version of an environment that is built.
         notes: What a reader of the run should know of the way it was told.
     """
 
@@ -90,6 +92,8 @@ class RunSpec:
     resume_from: str | None = None
     offline: OfflineSpec | None = None
     cache: bool = False
+    environment: str | None = None
+    python: str | None = None
     notes: tuple[str, ...] = ()
 
 
