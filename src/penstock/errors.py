@@ -113,6 +113,19 @@ class RunExists(PenstockError):
     default_code = "RunExistsError"
 
 
+class VersionNotFound(PenstockError):
+    """A prompt, or a version or label of it, that the registry does not know."""
+
+    exit_code = 2
+    default_code = "VersionNotFound"
+
+
+class LabelRefused(PenstockError):
+    """A label that is not moved: it is protected, was moved meanwhile, or its users would miss something."""
+
+    default_code = "LabelRefused"
+
+
 class StoreError(PenstockError):
     """A store or run folder that cannot be read or written."""
 

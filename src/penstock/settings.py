@@ -44,6 +44,19 @@ class Settings:
     file: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
     files: tuple[Path, ...] = ()
 
+    @property
+    def user(self) -> str:
+        """Who works here, for what is signed with a name (``PENSTOCK_USER``, else the one who is logged in)."""
+        for name in ("PENSTOCK_USER", "LOGNAME", "USER", "USERNAME"):
+            if self.env.get(name):
+                return self.env[name]
+        import getpass  # asks the password database, for those only who have no such variable
+
+        try:
+            return getpass.getuser()
+        except (OSError, KeyError):  # a container's user may have no name
+            return "unknown"
+
     def section(self, name: str) -> Mapping[str, Any]:
         """A table of penstock.toml, empty where it is not there."""
         found = self.file.get(name, {})

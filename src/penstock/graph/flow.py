@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from penstock.graph.diagnostic import Diagnostic
 from penstock.graph.node import Node
-from penstock.graph.prompt import Pins
+from penstock.graph.prompt import NO_PINS, Pins
 from penstock.graph.reference import Reference
 
 ChatStyle = Literal["turns", "messages"]
@@ -20,7 +20,8 @@ HistoryStyle = Literal["outputs", "pairs", "messages"]
 class FlowInput:
     """A declared input. ``default`` counts only where ``has_default``; a default of null is none, as in prompt flow.
 
-    An ``optional`` input may be left out although it has no default here: the code that takes it has one of its own.
+    An ``optional`` input may be left out although it has no default here: the code that takes it has one of its own. The value
+    of one that is not ``converted`` is passed on as it is given, whatever its type.
     """
 
     name: str
@@ -31,6 +32,7 @@ class FlowInput:
     is_chat_history: bool | None = None
     line: int | None = None
     optional: bool = False
+    converted: bool = True
 
     @property
     def has_default(self) -> bool:
@@ -118,6 +120,7 @@ class Group:
         max_turns: After so many turns the conversation ends.
         max_tokens: After the turn in which the line's model calls have used so many.
         max_time: After the turn that ends so many seconds after the first began.
+        pairs: The conversation in the results is a list of ``[role, outputs]``, not of ``{"role": …, **outputs}``.
     """
 
     roles: tuple[Role, ...]
@@ -125,6 +128,7 @@ class Group:
     max_turns: int
     max_tokens: int | None = None
     max_time: float | None = None
+    pairs: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +164,7 @@ class Flow:
     sample: Mapping[str, Any] = field(default_factory=dict[str, Any])
     strict: bool = False
     prompts: Mapping[str, str] = field(default_factory=dict[str, str])
-    pins: Pins = Pins()
+    pins: Pins = NO_PINS
     chat_style: ChatStyle = "turns"
     group: Group | None = None
 
@@ -171,6 +175,13 @@ class Flow:
     def replace_nodes(self, nodes: Iterable[Node]) -> Flow:
         """The same flow with other nodes."""
         return dataclasses.replace(self, nodes=tuple(nodes))
+
+    def answer(self, output: Mapping[str, Any]) -> Any:
+        """What the flow says, of all that it gives: its chat output, else the only one, else the map as a whole."""
+        port = self.chat_output
+        if port is not None:
+            return output[port.name]
+        return next(iter(output.values())) if len(output) == 1 else output
 
     @property
     def parts(self) -> tuple[Flow, ...]:

@@ -99,6 +99,9 @@ class Pins:
         )
 
 
+NO_PINS = Pins()
+
+
 def text_hash(text: str) -> str:
     """SHA-256 of ``text``, which may hold halves of surrogate pairs."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

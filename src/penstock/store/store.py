@@ -297,6 +297,25 @@ class Store:
     # The database
 
     @contextmanager
+    def transaction(self, *, write: bool = False) -> Generator[sa.Connection]:
+        """A transaction on the index, for what is kept there besides runs; one that writes is alone on SQLite.
+
+        Raises:
+            StoreError: The index does not answer.
+        """
+        if write:
+            with self._write() as connection:
+                yield connection
+        else:
+            with self._talk(), self._engine.begin() as connection:
+                yield connection
+
+    @property
+    def local(self) -> bool:
+        """Whether the index is a file in the home folder that nobody else keeps a copy of."""
+        return self._local
+
+    @contextmanager
     def _write(self) -> Generator[sa.Connection]:
         with self._talk(), writing(self._engine).begin() as connection:
             yield connection

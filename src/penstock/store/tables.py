@@ -10,16 +10,26 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
 # The newest revision in migrations/versions.
-HEAD = "0001"
+HEAD = "0002"
 
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """The index: one row a run, one row a metric of a run. Columns with JSON hold it as text, NaN tokens included."""
+    """The index: one row a run, one row a metric of a run. Columns with JSON hold it as text, NaN tokens included.
+
+    The others are the registry's, for every kind of thing that has versions and labels: ``entries`` a row a name,
+    ``versions`` a row a version (never changed), ``labels`` where each label points now, ``moves`` every change of a label
+    in order (only added to), ``protections`` which labels are not moved by accident.
+    """
 
     metadata: sa.MetaData
     runs: sa.Table
     metrics: sa.Table
+    entries: sa.Table
+    versions: sa.Table
+    labels: sa.Table
+    moves: sa.Table
+    protections: sa.Table
 
 
 @lru_cache(maxsize=1)
@@ -66,4 +76,74 @@ def tables() -> Tables:
         sa.Column("value", sa.Text, nullable=False),
         sa.Column("lines", sa.BigInteger),
     )
-    return Tables(metadata, runs, metrics)
+    return Tables(metadata, runs, metrics, *_registry(metadata))
+
+
+def _registry(metadata: sa.MetaData) -> tuple[sa.Table, ...]:
+    import sqlalchemy as sa
+
+    def thing() -> list[sa.Column[str]]:
+        return [sa.Column("kind", sa.String(20), primary_key=True), sa.Column("name", sa.String(200), primary_key=True)]
+
+    def of_thing() -> sa.ForeignKeyConstraint:
+        return sa.ForeignKeyConstraint(["kind", "name"], ["entries.kind", "entries.name"])
+
+    entries = sa.Table(
+        "entries",
+        metadata,
+        *thing(),
+        sa.Column("description", sa.Text, nullable=False),
+        sa.Column("tags", sa.Text, nullable=False),
+        sa.Column("created", sa.Double, nullable=False),
+        sa.Column("author", sa.Text, nullable=False),
+        sa.Column("deleted", sa.Double),
+    )
+    versions = sa.Table(
+        "versions",
+        metadata,
+        *thing(),
+        sa.Column("version", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("hash", sa.String(64), nullable=False),
+        sa.Column("content", sa.Text, nullable=False),
+        sa.Column("created", sa.Double, nullable=False),
+        sa.Column("author", sa.Text, nullable=False),
+        sa.Column("message", sa.Text, nullable=False),
+        sa.UniqueConstraint("kind", "name", "hash", name="versions_by_content"),
+        of_thing(),
+    )
+    labels = sa.Table(
+        "labels",
+        metadata,
+        *thing(),
+        sa.Column("label", sa.String(100), primary_key=True),
+        sa.Column("version", sa.Integer, nullable=False),
+        sa.ForeignKeyConstraint(["kind", "name", "version"], ["versions.kind", "versions.name", "versions.version"]),
+    )
+    moves = sa.Table(
+        "moves",
+        metadata,
+        # Not more than 64 bits on PostgreSQL; SQLite numbers rows by itself only where the type is INTEGER.
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
+        sa.Column("kind", sa.String(20), nullable=False),
+        sa.Column("name", sa.String(200), nullable=False),
+        sa.Column("label", sa.String(100), nullable=False),
+        sa.Column("action", sa.String(20), nullable=False),
+        sa.Column("before", sa.Integer),
+        sa.Column("after", sa.Integer),
+        sa.Column("at", sa.Double, nullable=False),
+        sa.Column("author", sa.Text, nullable=False),
+        sa.Column("reason", sa.Text, nullable=False),
+        sa.Column("forced", sa.Boolean, nullable=False),
+        of_thing(),
+    )
+    sa.Index("moves_by_name", moves.c.kind, moves.c.name, moves.c.id)
+    protections = sa.Table(
+        "protections",
+        metadata,
+        sa.Column("kind", sa.String(20), primary_key=True),
+        # The empty name stands for all names.
+        sa.Column("name", sa.String(200), primary_key=True),
+        sa.Column("label", sa.String(100), primary_key=True),
+        sa.Column("movers", sa.Text, nullable=False),
+    )
+    return entries, versions, labels, moves, protections
