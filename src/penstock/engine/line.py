@@ -24,8 +24,8 @@ class Notes(Noted):
 
     __slots__ = ("buffer",)
 
-    def __init__(self, redactor: Callable[[], Redactor]) -> None:
-        super().__init__()
+    def __init__(self, redactor: Callable[[], Redactor], item: tuple[int, ...] = ()) -> None:
+        super().__init__(item)
         self.buffer = Buffer(redactor)
 
     @contextlib.contextmanager

@@ -13,11 +13,12 @@ LiveSpan = dict[str, Any]
 
 
 class Notes:
-    """The notes of one node: models asked, spans of the user's functions, prompts rendered."""
+    """The notes of one node: models asked, spans of the user's functions, prompts rendered; ``item`` as in its record."""
 
-    __slots__ = ("calls", "prompts", "spans")
+    __slots__ = ("calls", "item", "prompts", "spans")
 
-    def __init__(self) -> None:
+    def __init__(self, item: tuple[int, ...] = ()) -> None:
+        self.item = item
         self.calls: list[ModelCall] = []
         self.spans: list[LiveSpan] = []
         self.prompts: list[PromptUse] = []
