@@ -157,7 +157,7 @@ async def run_step(line: Line, step: Step, host: Host) -> Failure | None:
 
 async def call_step(line: Line, step: Step, arguments: dict[str, Any], host: Host) -> Failure | None:
     """Call the tool of ``step`` and settle it on ``line``."""
-    notes = line.notes[step.position] = Notes(line.program.redactor)
+    notes = line.notes[step.position] = Notes(line.program.redactor, line.item)
     calls = notes.calls
     # Not ``with notes.taking()``: this is done for every node of every line.
     notes_token, buffer_token, data_token = NOTES.set(notes), BUFFER.set(notes.buffer), LINE_DATA.set(line.data)
