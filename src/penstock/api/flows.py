@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import shutil
 import tempfile
 import weakref
@@ -16,7 +15,7 @@ from penstock.engine.inline import Inline
 from penstock.engine.streams import is_stream
 from penstock.errors import PenstockError
 from penstock.frontends.environment import environment
-from penstock.frontends.includes import merge
+from penstock.frontends.includes import merge, moved
 from penstock.frontends.load import load as load_flow
 from penstock.graph.flow import Flow
 from penstock.graph.override import override_inputs
@@ -113,7 +112,7 @@ def _output(result: LineResult) -> dict[str, Any]:
 
 def _merged(flow: Flow, owner: object) -> Flow:
     """The flow, from a folder with its includes merged in where it has any; the folder goes when ``owner`` goes."""
-    if not flow.additional_includes:
+    if not any(part.additional_includes for part in flow.parts):
         return flow
     folder = Path(tempfile.mkdtemp(prefix="penstock-"))
     weakref.finalize(owner, shutil.rmtree, folder, ignore_errors=True)
@@ -121,8 +120,7 @@ def _merged(flow: Flow, owner: object) -> Flow:
     target = folder / Path(flow.source.file).parent.name
     merged = merge(flow, target)
     # Not loaded again: the inputs that the caller replaced would be lost.
-    source = dataclasses.replace(flow.source, file=str(merged))
-    return dataclasses.replace(flow, source=source, additional_includes=())
+    return moved(flow, merged)
 
 
 def load(

@@ -120,14 +120,7 @@ def _remembered(flow: Flow, ports: _Ports, said: Any, output: dict[str, Any]) ->
     """The turn as the flow wants to find it in its history."""
     if flow.chat_style == "turns":
         return [{"inputs": {ports.question.name: said}, "outputs": output}]
-    return [{"role": "user", "content": said}, {"role": "assistant", "content": _answer(output, ports.answer)}]
-
-
-def _answer(output: dict[str, Any], name: str | None) -> Any:
-    """The answer among the outputs; all of them where none is marked and there are several."""
-    if name is not None:
-        return output[name]
-    return next(iter(output.values())) if len(output) == 1 else output
+    return [{"role": "user", "content": said}, {"role": "assistant", "content": flow.answer(output)}]
 
 
 def _read(person: bool, results: TextIO) -> str | None:

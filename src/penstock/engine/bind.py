@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from penstock.connections.resolve import Connections
+from penstock.engine.cast import speakers_of
 from penstock.engine.level import Level, Unit
 from penstock.engine.program import (
     Block,
@@ -50,6 +51,12 @@ def bind(flow: Flow, *, connections: Connections, models: Models, folder: Path |
     """
     require(flow)
     folder = folder or Path(flow.source.file).parent
+    inputs = tuple(InputPlan(p.name, p.type, p.default, p.has_default, p.optional) for p in flow.inputs.values())
+    if flow.group is not None:
+        speakers = speakers_of(flow, folder, functools.partial(bind, connections=connections, models=models))
+        blocking = all(speaker.program.blocking for speaker in speakers)
+        redactor = connections.redactor
+        return Program(flow, folder, inputs, (), (), 0, blocking, True, redactor=redactor, speakers=speakers)
     _modules(flow)
     base = Context(folder, connections, models, flow.message_format)
     templates = [folder / node.call.path for node in flow.nodes if node.call.path and node.call.type != "python"]
@@ -58,7 +65,7 @@ def bind(flow: Flow, *, connections: Connections, models: Models, folder: Path |
     program = binder.program(Level.of_flow(flow))
     return dataclasses.replace(
         program,
-        inputs=tuple(InputPlan(p.name, p.type, p.default, p.has_default, p.optional) for p in flow.inputs.values()),
+        inputs=inputs,
         outputs=tuple(_outputs(flow, binder.level, program.line_steps)),
         whole=None if flow.whole is None else binder.level.place("out", flow.whole).position,
     )

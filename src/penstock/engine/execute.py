@@ -9,12 +9,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from penstock.cache import ContentCache, content_key
 from penstock.connections.redact import Redactor
 from penstock.engine.capture import BUFFER
+from penstock.engine.converse import converse
 from penstock.engine.each import as_items, run_items
 from penstock.engine.failure import failure_of
 from penstock.engine.host import Host
@@ -61,14 +63,10 @@ async def execute(
         failure = Failure(error.code, error.message)
         spent = time.perf_counter() - clock
         return LineResult(number, Status.FAILED, None, None, failure, (), NO_USAGE, started, spent, dict(values))
-    line = Line(program, inputs)
-    output: dict[str, Any] | None = None
-    problem = await _run_nodes(line, host)
-    if problem is None:
-        output, problem = await _outputs(line, host, streaming, live)
-    if problem is None and program.aggregates:
-        output, problem = _columns(line, output)
-    runs = line.records()
+    if program.speakers:
+        output, problem, runs = await converse(program, inputs, partial(_part, host=host, index=index))
+    else:
+        output, problem, runs = await _nodes(program, inputs, host, streaming, live)
     usage = NO_USAGE
     for run in runs:
         if run.usage.calls:
@@ -76,6 +74,24 @@ async def execute(
     status = Status.COMPLETED if problem is None else Status.FAILED
     spent = time.perf_counter() - clock
     return LineResult(number, status, inputs, output, problem, runs, usage, started, spent)
+
+
+async def _part(program: Program, values: Mapping[str, Any], *, host: Host, index: int | None) -> LineResult:
+    """A flow within a line of another flow."""
+    return await execute(program, values, host, index=index)
+
+
+async def _nodes(
+    program: Program, inputs: Mapping[str, Any], host: Host, streaming: bool, live: bool
+) -> tuple[dict[str, Any] | None, Failure | None, tuple[NodeRun, ...]]:
+    line = Line(program, inputs)
+    output: dict[str, Any] | None = None
+    problem = await _run_nodes(line, host)
+    if problem is None:
+        output, problem = await _outputs(line, host, streaming, live)
+    if problem is None and program.aggregates:
+        output, problem = _columns(line, output)
+    return output, problem, line.records()
 
 
 async def _run_nodes(line: Line, host: Host) -> Failure | None:

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from penstock.connections.redact import Redactor
-from penstock.graph.flow import Flow
+from penstock.graph.flow import Flow, Role
 from penstock.graph.node import Scope
 from penstock.tools.bound import Bound
+from penstock.tools.isolation import Isolation
 
 Getter = Callable[[Any], Any]
 
@@ -121,11 +122,23 @@ class InputPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class Speaker:
+    """A role of a group, bound: its flow, what it gets besides the conversation, and what its code runs in."""
+
+    role: Role
+    program: Program
+    inputs: tuple[FromInput, ...]
+    constants: Mapping[str, Any]
+    surroundings: Isolation
+
+
+@dataclass(frozen=True, slots=True)
 class Program:
     """A bound flow. ``steps`` are in an order in which each comes after its parents; line steps first, then run steps.
 
     ``whole`` is the step whose value is all that the flow gives, where its outputs are not named; ``redactor`` gives what
     takes the secrets known so far out of text. The first ``given`` steps are settled before any runs.
+    A group has no steps but ``speakers``.
     """
 
     flow: Flow
@@ -140,6 +153,7 @@ class Program:
     redactor: Callable[[], Redactor] = Redactor
     whole: int | None = None
     given: int = 0
+    speakers: tuple[Speaker, ...] = ()
 
     @property
     def aggregates(self) -> bool:

@@ -41,6 +41,8 @@ async def call_node(
     node = flow.node(name)
     if node is None:
         raise UsageError(f"There is no node {name!r}. {nearest(name, (item.name for item in flow.nodes))}")
+    if flow.group is not None:
+        raise UsageError(f"{name!r} is a role, not a node: test its flow, penstock flow test --flow {node.call.path}.")
     given = _inputs(flow, node, values)
     literals = {key: value for key, value in node.inputs.items() if key not in given}
     alone = dataclasses.replace(node, inputs=literals, activate=None, scope="line")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import shutil
 import zipfile
 from pathlib import Path
 
 from penstock.errors import LoadError
-from penstock.graph.flow import Flow
-from penstock.yaml import top_level_lines
+from penstock.graph.flow import Flow, Role
+from penstock.yaml import parse, top_level_lines
 
 _SKIP = shutil.ignore_patterns("__pycache__", ".git", ".promptflow", ".venv", "node_modules")
 
@@ -29,7 +31,8 @@ def merge(flow: Flow, target: Path) -> Path:
         for include in flow.additional_includes:
             _include(flow, folder, include, target)
         merged = target / source.name
-        merged.write_text(_without_key(source.read_text(encoding="utf-8-sig")), encoding="utf-8")
+        text = source.read_text(encoding="utf-8-sig")
+        merged.write_text(_without_key(text) if flow.group is None else _group(flow, text, target), encoding="utf-8")
     except OSError as error:
         said = error.strerror or str(error)[:500]
         raise LoadError(
@@ -37,6 +40,38 @@ def merge(flow: Flow, target: Path) -> Path:
             code="InvalidInclude",
         ) from error
     return merged
+
+
+def moved(flow: Flow, merged: Path) -> Flow:
+    """``flow`` as it would be loaded from ``merged``, which ``merge`` made of it."""
+    source = dataclasses.replace(flow.source, file=str(merged))
+    group = flow.group
+    if group is not None:
+        places = [_place(role, merged.parent) for role in group.roles]
+        roles = (
+            role if place is None else dataclasses.replace(role, flow=moved(role.flow, place))
+            for role, place in zip(group.roles, places, strict=True)
+        )
+        group = dataclasses.replace(group, roles=tuple(roles))
+    return dataclasses.replace(flow, source=source, additional_includes=(), group=group)
+
+
+def _group(flow: Flow, text: str, target: Path) -> str:
+    """The text of a group's file that finds its roles' flows from ``target``, their includes merged in."""
+    assert flow.group is not None, "asked for groups only"
+    data = parse(text, flow.source.file).value
+    for item, role in zip(data["roles"], flow.group.roles, strict=True):
+        place = _place(role, target)
+        item["path"] = str(role.flow.source.file if place is None else merge(role.flow, place.parent))
+    return json.dumps(data)  # JSON is YAML
+
+
+def _place(role: Role, target: Path) -> Path | None:
+    """Where a role's flow is merged to; None where it stays where it is."""
+    if not any(part.additional_includes for part in role.flow.parts):
+        return None
+    file = Path(role.flow.source.file)
+    return target / ".roles" / role.name / file.parent.name / file.name
 
 
 def missing(flow: Flow) -> list[str]:

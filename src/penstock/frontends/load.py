@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from penstock.errors import LoadError, UsageError
-from penstock.frontends import dag
+from penstock.frontends import chat_group, dag
 from penstock.frontends.chosen import Chosen
 from penstock.graph.flow import Flow
 from penstock.yaml import Document, read
@@ -20,6 +20,8 @@ NAMES = (
     "flow.flex.yml",
     "flow.penstock.yaml",
     "flow.penstock.yml",
+    "flow.chat.yaml",
+    "flow.chat.yml",
 )
 # ``package.module:function`` or ``package.module:Class``, as prompt flow reads entries.
 ENTRY = re.compile(r"[A-Za-z0-9_.]+:[A-Za-z0-9_]+")
@@ -96,6 +98,8 @@ def load(
             f"{place}: this is a flex flow (it has an 'entry'); these cannot be run yet, flow.dag.yaml folders can.",
             code="InvalidFlexFlowEntry",
         )
+    if chat_group.is_group(document):
+        return chat_group.load(document, chosen, load)
     _refuse(path, chosen, init="a graph of nodes", config="a graph of nodes")
     return dag.load(document, variants=chosen.variants, connections=chosen.connections)
 

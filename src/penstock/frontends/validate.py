@@ -9,6 +9,7 @@ from pathlib import Path
 from penstock.connections.resolve import Connections
 from penstock.errors import LoadError, PenstockError, TemplateError
 from penstock.frontends.includes import missing
+from penstock.graph.check import check
 from penstock.graph.diagnostic import Diagnostic
 from penstock.graph.flow import Flow
 from penstock.graph.node import Node
@@ -32,6 +33,10 @@ def validate_files(flow: Flow, connections: Connections) -> list[Diagnostic]:
     found: list[Diagnostic] = []
     for include in missing(flow):
         found.append(_finding(flow, None, "error", "InvalidInclude", f"Additional include {include!r} is not there."))
+    if flow.group is not None:
+        for role in flow.group.roles:
+            found += [*role.flow.diagnostics, *check(role.flow), *validate_files(role.flow, connections)]
+        return found
     for node in flow.nodes:
         found.extend(_node(flow, node, connections))
     return found

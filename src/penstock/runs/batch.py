@@ -40,6 +40,7 @@ from penstock.runs.summary import Tally
 from penstock.settings import Settings
 from penstock.store.files import write_results
 from penstock.store.journal import RUN_RECORD, Journal
+from penstock.store.names import safe_name
 from penstock.store.snapshot import take_snapshot
 
 # Property of a run: what failed in its aggregation, by node.
@@ -232,8 +233,7 @@ class _Batch:
             )
             return self.store.save_run(again)
         run = self.store.create_run(run)
-        folder, refuse = Path(self.flow.source.file).parent, key_check(self.redactor)
-        taken = take_snapshot([(folder, ".")], Path(run.folder) / "snapshot", refuse=refuse)
+        taken = take_snapshot(_folders(self.flow), Path(run.folder) / "snapshot", refuse=key_check(self.redactor))
         self.notes.extend(taken.notes)
         if source is not None and source.properties.get("snapshot") not in (None, taken.hash):
             self.notes.append(
@@ -323,6 +323,16 @@ class _Batch:
             usage=tally.usage,
             system_metrics=tally.system_metrics(counter.seconds),
         )
+
+
+def _folders(flow: Flow, place: str = ".") -> list[tuple[Path, str]]:
+    """The flow's folder, and under ``roles`` those of its roles that lie elsewhere, with their places in the snapshot."""
+    folder = Path(flow.source.file).parent
+    found = [(folder, place)]
+    for role in flow.group.roles if flow.group is not None else ():
+        if not Path(role.flow.source.file).resolve().is_relative_to(folder.resolve()):
+            found += _folders(role.flow, f"{place}/roles/{safe_name(role.name)}".removeprefix("./"))
+    return found
 
 
 def _interrupted(run: Run, counter: Counter) -> Run:

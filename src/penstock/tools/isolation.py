@@ -45,10 +45,13 @@ class Isolation:
     Args:
         folder: The flow's folder.
         environment: Variables to set while its code runs.
+        part: The flow is part of another, whose lines run it side by side with others: the working directory, which is the
+            process's, stays that one's; what Penstock itself looks up by a relative path starts at this flow's folder.
     """
 
-    def __init__(self, folder: Path, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(self, folder: Path, environment: Mapping[str, str] | None = None, *, part: bool = False) -> None:
         self._folder = folder.resolve()
+        self._part = part
         self._environment = dict(environment or {})
         self._modules: dict[str, ModuleType] = {}
         self._hooks = [plugins.load("import_hook", name) for name in plugins.names("import_hook")]
@@ -66,10 +69,10 @@ class Isolation:
                 hooks.enter_context(hook())
             with _entering:
                 if not self._calls:
-                    self._moves = around is None
+                    self._moves = around is None and not self._part
                     self._set_up()
                 self._calls += 1
-            token = _around.set(around or self._folder)
+            token = _around.set(self._folder if self._part else around or self._folder)
             try:
                 yield
             finally:

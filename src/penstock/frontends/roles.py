@@ -1,0 +1,220 @@
+"""The roles of a chat group as their file describes them: what each flow gets, and what the group takes for it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, get_args
+
+from penstock.frontends.chosen import Chosen
+from penstock.frontends.findings import Findings
+from penstock.graph.check import nearest
+from penstock.graph.flow import Flow, FlowInput, HistoryStyle
+from penstock.graph.reference import Reference, is_reference
+from penstock.graph.types import TYPES
+
+_KEYS = ("role", "name", "path", "inputs", "init", "config", "variant", "connections", "stop_signal", "history")
+_PORT = ("type", "default", "description")
+_CONVERSATION = "${parent.conversation_history}"
+_PREFIXES = ("${parent.inputs.", "${inputs.")
+
+# The role's place in the file and its flow, by the role's name.
+Cast = Mapping[str, "tuple[RoleSpec, Flow]"]
+
+
+@dataclass(frozen=True, slots=True)
+class RoleSpec:
+    """An item of ``roles``: ``inputs`` holds literals and references to the group's inputs, the history left out."""
+
+    index: int
+    name: str
+    path: str
+    history: str
+    inputs: Mapping[str, Any]
+    style: HistoryStyle | None = None
+    stop_signal: str | None = None
+    has_stop_signal: bool = False
+    variants: tuple[str, ...] = ()
+    connections: Mapping[str, Mapping[str, str]] = field(default_factory=dict[str, "Mapping[str, str]"])
+    init: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
+    config: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+
+def role_spec(found: Findings, index: int, value: Any) -> RoleSpec | None:
+    """The role at ``roles[index]``, or None where too little of it is there; what is wrong is noted in ``found``."""
+    place = ("roles", index)
+    data = found.mapping(value, f"role {index + 1}", *place)
+    found.unknown(data, _KEYS, f"role {index + 1}", *place)
+    name, path = data.get("role"), data.get("path")
+    for key, one in (("role", name), ("path", path)):
+        if not isinstance(one, str) or not one:
+            found.error("ChatRoleError", f"Role {index + 1} has no {key}.", *place)
+    if not (isinstance(name, str) and name and isinstance(path, str) and path):
+        return None
+    history, inputs = _inputs(found, name, data.get("inputs"), index)
+    return RoleSpec(
+        index=index,
+        name=name,
+        path=path,
+        history=history,
+        inputs=inputs,
+        style=_style(found, name, data.get("history"), index),
+        stop_signal=None if data.get("stop_signal") is None else str(data["stop_signal"]),
+        has_stop_signal="stop_signal" in data,
+        variants=_variants(data.get("variant")),
+        connections={
+            str(node): {str(key): str(item) for key, item in found.mapping(one, "connections", *place).items()}
+            for node, one in found.mapping(data.get("connections"), "connections", *place, "connections").items()
+        },
+        init=found.mapping(data.get("init"), "init", *place, "init"),
+        config=found.mapping(data.get("config"), "config", *place, "config"),
+    )
+
+
+def _inputs(found: Findings, name: str, value: Any, index: int) -> tuple[str, dict[str, Any]]:
+    """The input that takes the conversation, and the others."""
+    place = ("roles", index, "inputs")
+    histories: list[str] = []
+    inputs: dict[str, Any] = {}
+    for key, given in found.mapping(value, f"inputs of role {name!r}", *place).items():
+        if given == _CONVERSATION:
+            histories.append(str(key))
+            continue
+        prefix = next((p for p in _PREFIXES if isinstance(given, str) and given.startswith(p)), None)
+        if prefix is not None and is_reference(given):
+            inputs[str(key)] = Reference("input", given[len(prefix) : -1])
+            continue
+        if is_reference(given):
+            known = f"{_CONVERSATION} and ${{parent.inputs.NAME}}"
+            message = f"Input {key!r} of role {name!r} refers to {given}, which a group does not have."
+            found.error("ChatGroupError", message, *place, key, hint=f"It has {known}.")
+        inputs[str(key)] = given
+    if not histories:
+        found.error(
+            "MissingConversationHistoryExpression",
+            f"No input of role {name!r} takes the conversation.",
+            *("roles", index),
+            hint=f"Map one input to {_CONVERSATION}.",
+        )
+    elif len(histories) > 1:
+        found.error(
+            "MultipleConversationHistoryInputsMapping",
+            f"Role {name!r} takes the conversation in more than one input: {', '.join(histories)}.",
+            *(*place, histories[1]),
+            hint="Map exactly one to it.",
+        )
+    return (histories[0] if histories else ""), inputs
+
+
+def _style(found: Findings, name: str, value: Any, index: int) -> HistoryStyle | None:
+    if value is None:
+        return None
+    styles = get_args(HistoryStyle)
+    if value not in styles:
+        message = f"history of role {name!r} is one of {', '.join(styles)}, not {value!r}."
+        found.error("ChatGroupError", message, "roles", index, "history")
+        return None
+    style: HistoryStyle = value
+    return style
+
+
+def _variants(value: Any) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    return tuple(map(str, value)) if isinstance(value, list) else (str(value),)
+
+
+def choices_of(found: Findings, chosen: Chosen, names: Sequence[str]) -> dict[str, Chosen]:
+    """What was chosen for each role: every choice begins with its role's name.
+
+    ``${user.node.variant}``, connections of ``user`` as ``{"node.key": value}``, ``{"user": {…}}`` as init and
+    ``user.key`` as config.
+    """
+    split: dict[str, Chosen] = {name: Chosen() for name in names}
+
+    def of(role: str, what: str) -> Chosen:
+        if role not in split:
+            found.error("InvalidFlow", f"{what} is for no role of this group.", hint=nearest(role, names))
+        return split.get(role) or Chosen()
+
+    for text in chosen.variants:
+        role, _, rest = text.removeprefix("${").partition(".")
+        own = of(role, f"The variant {text}")
+        split[role] = dataclasses.replace(own, variants=(*own.variants, "${" + rest))
+    for role, changes in chosen.connections.items():
+        own = of(role, f"The connection of {role!r}")
+        nodes: dict[str, dict[str, str]] = {}
+        for key, value in changes.items():
+            node, _, name = key.rpartition(".")
+            nodes.setdefault(node, {})[name] = value
+        split[role] = dataclasses.replace(own, connections=nodes)
+    for role, values in chosen.init.items():
+        own = of(role, f"init {role!r}")
+        split[role] = dataclasses.replace(own, init=found.mapping(values, f"init of role {role!r}"))
+    for key, value in chosen.config.items():
+        role, _, name = key.partition(".")
+        own = of(role, f"config {key!r}")
+        split[role] = dataclasses.replace(own, config={**own.config, name: value})
+    return split
+
+
+def ports_of(found: Findings, declared: Any, cast: Cast) -> dict[str, FlowInput]:
+    """The group's inputs: those that its file declares and those that its roles take.
+
+    Where the file does not say, an input has the type that the roles' flows give it, and may be left out if every role
+    has a default of its own for it.
+    """
+    specs = found.mapping(declared, "inputs", "inputs")
+    taken: dict[str, list[FlowInput]] = {str(name): [] for name in specs}
+    for spec, flow in cast.values():
+        mapped = {
+            name: port
+            for name, port in flow.inputs.items()
+            if name in spec.inputs or (name != spec.history and not (port.has_default or port.optional))
+        }
+        for name, port in mapped.items():
+            value = spec.inputs.get(name, Reference("input", name))
+            if isinstance(value, Reference):
+                taken.setdefault(value.name, []).append(port)
+    return {name: _port(found, name, specs.get(name), ports) for name, ports in taken.items()}
+
+
+def _port(found: Findings, name: str, value: Any, ports: list[FlowInput]) -> FlowInput:
+    place = ("inputs", name)
+    spec = found.mapping(value, f"Input {name!r}", *place)
+    found.unknown(spec, _PORT, f"Input {name!r}", *place)
+    kinds = {port.type for port in ports}
+    kinds = (kinds - {"object"}) or kinds or {"object"}
+    kind = spec.get("type")
+    if kind is None and len(kinds) > 1:
+        message = f"The roles take the input {name!r} as different types: {', '.join(sorted(kinds))}."
+        found.error("MissingType", message, *place, hint=f"Declare it: inputs: {{{name}: {{type: …}}}}.")
+    elif kind is not None and kind not in TYPES:
+        hint = f"Types are {', '.join(TYPES)}."
+        found.error("InvalidType", f"Input {name!r} has the unknown type {kind!r}.", *place, "type", hint=hint)
+    return FlowInput(
+        name=name,
+        type=str(kind or min(kinds)),
+        default=spec.get("default"),
+        description=str(spec.get("description") or ""),
+        line=found.document.line(*place),
+        optional=bool(ports) and all(port.has_default or port.optional for port in ports),
+    )
+
+
+def environment_of(found: Findings, own: Any, flows: Mapping[str, Flow]) -> dict[str, Any]:
+    """The variables of the group: its own, over those of its roles' flows, which share one process."""
+    mine = {
+        str(key): value for key, value in found.mapping(own, "environment_variables", "environment_variables").items()
+    }
+    together: dict[str, Any] = {}
+    for role, flow in flows.items():
+        for key, value in flow.environment_variables.items():
+            if key not in mine and together.setdefault(key, value) != value:
+                found.error(
+                    "ChatGroupError",
+                    f"The flow of role {role!r} wants another value of the variable {key} than a role before it.",
+                    hint=f"Set it for the group: environment_variables: {{{key}: …}}.",
+                )
+    return {**together, **mine}
