@@ -23,7 +23,11 @@ Point = Literal["import_hook", "model", "frontend", "runner", "tool"]
 
 _BUILTIN: dict[Point, dict[str, str]] = {
     # What a user's flow code may import without the package being installed; see compat/.
-    "import_hook": {"promptflow": "penstock.compat.promptflow.hook:activate"},
+    "import_hook": {
+        "promptflow": "penstock.compat.promptflow.hook:activate",
+        # Model calls made with a vendor's own library are noted, and offline they are answered; see tools/sdk.
+        "sdk": "penstock.tools.sdk.hook:activate",
+    },
     # Wire protocols by connection type; see models/.
     "model": {},
     # Flow formats; see frontends/.

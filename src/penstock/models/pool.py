@@ -15,7 +15,7 @@ from penstock.models.cassette import Cassette, CassetteWriter
 from penstock.models.client import HttpModel
 from penstock.models.endpoint import Dialect, Endpoint
 from penstock.models.link import Link
-from penstock.models.model import ChatModel
+from penstock.models.model import ChatModel, Request
 from penstock.models.offline import OfflineSpec
 from penstock.models.openai import OpenAIDialect, azure, compatible, openai, serverless
 from penstock.models.policy import call_policy
@@ -100,6 +100,16 @@ class Models:
             # The connection is kept with its model, so that its id cannot come to mean another one.
             made = self._made[id(connection)] = (connection, self._make(connection))
         return made[1]
+
+    @property
+    def prices(self) -> Prices:
+        """What calls cost."""
+        return self._prices
+
+    def write(self, request: Request, raw: Mapping[str, Any] | None) -> None:
+        """Write an answer to the cassette, where one is recorded, that a library of the user's own got itself."""
+        if self._record is not None and raw is not None:
+            CassetteWriter(self._record, Redactor(self._secrets)).write(request, raw=raw)
 
     async def close(self) -> None:
         """Close the running event loop's connections. Models that were given out may be used again afterwards."""

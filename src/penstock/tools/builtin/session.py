@@ -55,6 +55,15 @@ def adopt(session: Session) -> None:
         _default[:] = [session]
 
 
+def opened() -> Session | None:
+    """The session of this code where a flow runs around it or this process serves one; None elsewhere."""
+    session = _mine.get()
+    if session is not None:
+        return session
+    with _lock:
+        return _open[-1] if _open else next(iter(_default), None)
+
+
 def current() -> Session:
     """The session of this code.
 
