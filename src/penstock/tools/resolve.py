@@ -11,6 +11,8 @@ from penstock.graph.node import Node
 from penstock.graph.reference import Reference
 from penstock.tools.assistant import load_assistant
 from penstock.tools.bound import Bound, Context
+from penstock.tools.entry import bind_entry
+from penstock.tools.function import bind_function
 from penstock.tools.llm import bind_llm
 from penstock.tools.package import bind_custom_llm, bind_package
 from penstock.tools.prompt import bind_prompt
@@ -26,6 +28,10 @@ def resolve(node: Node, literals: Mapping[str, Any], references: Mapping[str, Re
     call = node.call
     # Given here, because an assistant's tools are bound like nodes: their arguments cannot reach up to their binding.
     context = dataclasses.replace(context, assistant=load_assistant)
+    if call.type == "entry":
+        return bind_entry(call, literals, context, node.name)
+    if call.type == "function":
+        return bind_function(call, literals, node.name)
     if call.type == "prompt":
         return bind_prompt(call.path, literals, context, node.name)
     if call.type == "llm":
