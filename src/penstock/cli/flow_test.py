@@ -19,6 +19,7 @@ from penstock.cli.arguments import (
     offline_spec,
     open_connections,
     pairs,
+    prompts,
     read_input_file,
     read_inputs,
     read_variables,
@@ -27,7 +28,7 @@ from penstock.cli.chat import chat
 from penstock.cli.detail import write_detail, write_node_detail
 from penstock.cli.elsewhere import elsewhere
 from penstock.cli.images import saved_images
-from penstock.cli.output import echo_logs, note, plain, print_json
+from penstock.cli.output import echo_logs, note, plain, print_json, result_stream
 from penstock.engine import capture
 from penstock.engine.aggregate import Aggregation
 from penstock.engine.jsonable import Encoder, recorded
@@ -38,6 +39,7 @@ from penstock.graph.override import override_inputs
 from penstock.models.pool import Models
 from penstock.prompts.image import Image
 from penstock.records import LineResult, NodeRun, Status
+from penstock.registry.pins import with_prompts
 from penstock.settings import read_settings
 
 EXAMPLES = """examples:
@@ -96,6 +98,9 @@ def open_flow(arguments: argparse.Namespace) -> FlowFunction:
         config=pairs(arguments.config, "--config"),
         outputs=names(arguments.outputs),
     )
+    flow, notes = with_prompts(flow, prompts(arguments.prompt), settings)
+    for said in notes:
+        note(said)
     flow = override_inputs(flow, pairs(arguments.overrides, "--overrides"))
     variables = read_variables(arguments.environment_variables, settings.env)
     models = Models(settings, offline_spec(arguments), secrets=connections.secrets())
@@ -130,8 +135,10 @@ def _flow(function: FlowFunction, arguments: argparse.Namespace) -> int:
     inputs = _inputs(arguments)
     flow = function.flow
     history = flow.chat_history
-    if flow.chat_input is not None and history is not None and history.name not in inputs and not history.has_default:
-        inputs[history.name] = []
+    sampled = not inputs and flow.sample
+    if flow.chat_input is not None and history is not None and history.name not in inputs and not sampled:
+        if not history.may_be_left_out:
+            inputs[history.name] = []
     unknown = [name for name in inputs if name not in flow.inputs]
     if unknown:
         note(f"unknown inputs, ignored: {', '.join(unknown)}.")
@@ -139,25 +146,28 @@ def _flow(function: FlowFunction, arguments: argparse.Namespace) -> int:
     program = function.inline.program
     result = function.invoke(inputs)
     done = result.failure is None
-    aggregation = function.inline.aggregate(result) if done and program.aggregates else None
+    # What sums up a class's answers is for runs, as in prompt flow; a graph's nodes are part of what is tested.
+    aggregates = done and program.aggregates and flow.whole is None
+    aggregation = function.inline.aggregate(result) if aggregates else None
     if arguments.detail:
         write_detail(Path(arguments.detail), function.inline.redactor, result, aggregation)
     if arguments.json:
         _print_machine(_machine(function, result, aggregation))
     else:
-        _print_human(result, aggregation, Path(flow.source.file).parent)
+        _print_human(function, result, aggregation)
     return 0 if done else 1
 
 
 def _machine(function: FlowFunction, result: LineResult, aggregation: Aggregation | None) -> dict[str, Any]:
     runs = [*result.nodes, *(aggregation.nodes if aggregation else ())]
-    images, output = saved_images(result.output, Path(function.flow.source.file).parent)
     failure = result.failure
+    shown = function.value(result) if failure is None else result.output
+    images, output = saved_images(shown, Path(function.flow.source.file).parent)
     document: dict[str, Any] = {
         "status": result.status.value,
         "output": output,
         "error": failure.to_json() | {"message": failure.message} if failure else None,
-        "nodes": {run.node: _machine_node(function, run) for run in runs},
+        "nodes": {run.label: _machine_node(function, run) for run in runs},
         "metrics": {metric.name: metric.value for metric in aggregation.metrics} if aggregation else {},
         "usage": result.usage.to_json(),
         "duration": result.duration,
@@ -180,7 +190,7 @@ def _machine_node(function: FlowFunction, run: NodeRun) -> dict[str, Any]:
     return data
 
 
-def _print_human(result: LineResult, aggregation: Aggregation | None, folder: Path) -> None:
+def _print_human(function: FlowFunction, result: LineResult, aggregation: Aggregation | None) -> None:
     echo_logs([*result.nodes, *(aggregation.nodes if aggregation else ())])
     failure = result.failure
     if failure is not None:
@@ -188,8 +198,12 @@ def _print_human(result: LineResult, aggregation: Aggregation | None, folder: Pa
         if failure.traceback:
             sys.stderr.write(plain(failure.traceback))
         return
-    encoder = Encoder(_path_dict(folder))
-    print_json(json.loads(encoder.encode(result.output)))
+    value = function.value(result)
+    if isinstance(value, str):
+        result_stream().write(plain(value) + "\n")
+    else:
+        encoder = Encoder(_path_dict(Path(function.flow.source.file).parent))
+        print_json(json.loads(encoder.encode(value)))
     for run in aggregation.nodes if aggregation else ():
         if run.failure is not None:
             note(f"aggregation: {run.failure.message}")

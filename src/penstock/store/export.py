@@ -71,7 +71,8 @@ def _copy_kept(run: Run, target: Path) -> None:
 
 
 def _node_file(target: Path, node: NodeRun, line: int) -> Path:
-    return target / "node_artifacts" / safe_name(node.node) / f"{line:09}.jsonl"
+    place = "".join(f"_{item}" for item in node.item)
+    return target / "node_artifacts" / safe_name(node.node) / f"{line:09}{place}.jsonl"
 
 
 def _write(path: Path, record: dict[str, Any]) -> None:
@@ -160,7 +161,7 @@ def _node_info(name: str, line: int | None, node: NodeRun) -> dict[str, Any]:
     return {
         "node": node.node,
         "flow_run_id": name,
-        "run_id": f"{name}_{node.node}_{'reduce' if line is None else line}",
+        "run_id": f"{name}_{node.label}_{'reduce' if line is None else line}",
         "status": node.status.value,
         "inputs": node.inputs,
         "output": node.output,

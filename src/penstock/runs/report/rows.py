@@ -100,7 +100,7 @@ def _failure(failure: Failure, clip: Clip, *, traceback: bool) -> dict[str, Any]
 def node_of(node: NodeRun, clip: Clip) -> dict[str, Any]:
     """One node with everything it did."""
     data: dict[str, Any] = {
-        "node": clip.value(node.node),
+        "node": clip.value(node.label),
         "status": node.status.value,
         "started": number(node.started),
         "took": number(node.duration),
