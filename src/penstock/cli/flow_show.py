@@ -1,20 +1,37 @@
-"""``penstock flow show``: what a flow takes, does and gives."""
+"""``penstock flow show``: a picture of a flow, in the terminal or as a file."""
 
 from __future__ import annotations
 
 import argparse
+import json
+import shutil
+import sys
+from pathlib import Path
 from typing import Any
 
-from penstock.cli.arguments import add_common, flat
-from penstock.cli.output import print_json
+from penstock.cli.arguments import add_choices, add_common, flat, names, pairs
+from penstock.cli.output import interactive, knows_unicode, print_json, result_stream
+from penstock.drawing.mermaid import mermaid
+from penstock.drawing.page import html
+from penstock.drawing.png import png
+from penstock.drawing.scene import Scene, scene_of
+from penstock.drawing.svg import svg
+from penstock.drawing.terminal import terminal
+from penstock.errors import StoreError, UsageError
 from penstock.frontends.load import load
 from penstock.graph.flow import Flow
 from penstock.graph.reference import Reference
+from penstock.settings import read_settings
 
 EXAMPLES = """examples:
   penstock flow show my_flow
-  penstock flow show my_flow --variant '${summarize.variant_1}'
+  penstock flow show my_flow --variant '${summarize.variant_1}' -o picture.svg
+  penstock flow show my_flow --format mermaid >> README.md
 """
+
+FORMATS = ("text", "svg", "png", "html", "mermaid", "json")
+_SUFFIXES = {".txt": "text", ".svg": "svg", ".png": "png", ".html": "html", ".htm": "html", ".mmd": "mermaid",
+             ".mermaid": "mermaid", ".json": "json"}  # fmt: skip
 
 
 def register(parser: argparse.ArgumentParser) -> None:
@@ -23,15 +40,97 @@ def register(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", nargs="?", help="flow folder or file")
     parser.add_argument("--flow", "--source", dest="flow", metavar="PATH", help="the same")
     parser.add_argument("--variant", nargs="+", action="append", metavar="'${NODE.VARIANT}'", help="choose variants")
+    add_choices(parser)
+    parser.add_argument(
+        "--format", choices=FORMATS, help="what to make of it (default: what FILE's name says, else text)"
+    )
+    parser.add_argument("--output", "-o", metavar="FILE", help="write it there (.svg, .png, .html, .mmd, .json, .txt)")
+    parser.add_argument(
+        "--theme",
+        choices=("auto", "light", "dark"),
+        default="auto",
+        help="colours of a picture (auto: as its viewer likes)",
+    )
     add_common(parser)
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the flow as JSON; always exit 0 for a flow that loads."""
-    flow = load(arguments.flow or arguments.source or ".", variants=tuple(flat(arguments.variant)))
-    print_json(describe(flow))
+    """Show the flow; always exit 0 for a flow that loads."""
+    target = Path(arguments.output) if arguments.output else None
+    form = _format(arguments, target)
+    flow = load(
+        arguments.flow or arguments.source or ".",
+        variants=tuple(flat(arguments.variant)),
+        init=pairs(arguments.init, "--init"),
+        config=pairs(arguments.config, "--config"),
+        outputs=names(arguments.outputs),
+    )
+    if form == "json" and target is None:
+        print_json(describe(flow))
+        return 0
+    if form == "text" and target is None:
+        result_stream().write(_in_terminal(scene_of(flow)))
+        return 0
+    made = _made(flow, form, arguments.theme)
+    if target is not None:
+        _write(target, made)
+        sys.stdout.write(f"{target}\n")
+    elif isinstance(made, bytes):
+        if interactive(sys.stdout):
+            raise UsageError("A PNG is no text for a terminal: give --output FILE.")
+        sys.stdout.buffer.write(made)
+    else:
+        result_stream().write(made)
     return 0
+
+
+def _format(arguments: argparse.Namespace, target: Path | None) -> str:
+    asked: str | None = arguments.format or ("json" if arguments.json else None)
+    if asked is not None:
+        return asked
+    if target is None:
+        return "text"
+    found = _SUFFIXES.get(target.suffix.lower())
+    if found is None:
+        raise UsageError(
+            f"--output {target}: give --format {'|'.join(FORMATS)}, or a name that ends in {', '.join(_SUFFIXES)}."
+        )
+    return found
+
+
+def _made(flow: Flow, form: str, theme: str) -> str | bytes:
+    if form == "json":
+        return json.dumps(describe(flow), indent=4, ensure_ascii=False, default=str) + "\n"
+    scene = scene_of(flow)
+    if form == "text":
+        return terminal(scene)
+    if form == "mermaid":
+        return mermaid(scene)
+    if form == "png":
+        return png(scene, theme=theme)
+    return svg(scene, theme=theme) if form == "svg" else html(scene, theme=theme)
+
+
+def _in_terminal(scene: Scene) -> str:
+    stdout = result_stream()
+    env = read_settings().env
+    person = interactive(stdout)
+    return terminal(
+        scene,
+        colour=(person or bool(env.get("FORCE_COLOR"))) and not env.get("NO_COLOR") and env.get("TERM") != "dumb",
+        unicode=knows_unicode(stdout),
+        width=shutil.get_terminal_size().columns if person else None,
+    )
+
+
+def _write(target: Path, made: str | bytes) -> None:
+    data = made if isinstance(made, bytes) else made.encode("utf-8", "backslashreplace")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(data)
+    except OSError as error:
+        raise StoreError(f"{target}: the picture cannot be written: {error.strerror or error}.") from error
 
 
 def describe(flow: Flow) -> dict[str, Any]:
@@ -53,6 +152,8 @@ def describe(flow: Flow) -> dict[str, Any]:
                 if node.activate is None
                 else {"when": _shown(node.activate.when), "is": node.activate.equals},
                 "aggregation": node.scope == "run",
+                **({"expands": True} if node.expands else {}),
+                **({"collects": sorted(node.collects)} if node.collects else {}),
             }
             for node in flow.nodes
         ],
