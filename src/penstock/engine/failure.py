@@ -7,8 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from penstock.connections.redact import Redactor
+from penstock.environments.missing import hint
 from penstock.errors import PenstockError
 from penstock.records import Failure
+from penstock.tools.isolation import calling_folder
 
 _OWN = str(Path(__file__).resolve().parents[1])
 _LIMIT = 20_000
@@ -30,6 +32,8 @@ def failure_of(error: BaseException, node: str | None = None, redactor: Callable
     if node is None:
         return Failure("UnexpectedError", f"({cause}) {said}"[:_LIMIT], None, cause, _user_traceback(error, clean))
     message = f"Execution failure in '{node}': ({cause}) {said}"
+    if isinstance(error, (ImportError, AttributeError)) and (advice := hint(error, calling_folder() or Path.cwd())):
+        message = f"{message.rstrip('.')}. {clean(advice)}"
     return Failure("ToolExecutionError", message[:_LIMIT], node, cause, _user_traceback(error, clean))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import configparser
 import re
 import sys
 from collections.abc import Mapping
@@ -70,6 +69,8 @@ def pip_files(env: Mapping[str, str]) -> tuple[Path, ...]:
 
 
 def _read(file: Path) -> dict[str, str]:
+    import configparser  # only where something is built
+
     parser = configparser.RawConfigParser()
     try:
         parser.read(file, encoding="utf-8")

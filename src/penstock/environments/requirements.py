@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import codecs
 import hashlib
 import os
@@ -252,6 +251,8 @@ def _brought(folder: Path) -> set[str]:
 
 def imported(folder: Path) -> set[str]:
     """Top-level names that the Python files in ``folder`` import."""
+    import ast  # only where something is built
+
     found: set[str] = set()
     for _, file in zip(range(_MAX_SOURCES), _sources(folder), strict=False):
         try:
