@@ -25,6 +25,8 @@ from penstock.engine.program import (
     Program,
     Step,
 )
+from penstock.environments.distributions import provider
+from penstock.environments.missing import advised
 from penstock.errors import BadReference, LoadError, PenstockError
 from penstock.graph.check import require
 from penstock.graph.flow import Flow
@@ -212,8 +214,8 @@ def _modules(flow: Flow) -> None:
             found = None
         if found is None:
             raise LoadError(
-                f"{flow.source.file}: the module {module!r} that the flow names cannot be imported; install it or remove"
-                " the key.",
+                f"{flow.source.file}: the module {module!r} that the flow names cannot be imported; install it (`pip install"
+                f" {provider(module)}`, or {provider(module)} in requirements.txt and --env auto) or remove the key.",
                 code="FailedToImportModule",
             )
 
@@ -224,9 +226,12 @@ def _resolve(
     try:
         return resolve(node, literals, references, context)
     except LoadError as error:
-        raise LoadError(f"{flow.source.file}:{node.line}: {error.message}", code=error.code) from error
+        message = f"{flow.source.file}:{node.line}: {advised(error, context.folder)}"
+        raise LoadError(message, code=error.code) from error
     except PenstockError as error:
-        message = f"{flow.source.file}:{node.line}: node {node.name!r} cannot be made ready: {error.message}"
+        message = (
+            f"{flow.source.file}:{node.line}: node {node.name!r} cannot be made ready: {advised(error, context.folder)}"
+        )
         raise LoadError(message, code=error.code) from error
 
 
