@@ -21,9 +21,11 @@ from penstock.graph.flow import Flow
 from penstock.graph.override import override_inputs
 from penstock.models.offline import OfflineSpec
 from penstock.models.pool import Models
+from penstock.graph.prompt import Given
 from penstock.records import Failure, LineResult, NodeRun
 from penstock.settings import Settings, read_settings
 
+from penstock.registry.pins import with_prompts
 
 class FlowError(PenstockError):
     """A flow that was called and failed; ``result`` holds what its nodes did until then."""
@@ -57,14 +59,14 @@ class FlowFunction:
             node_concurrency=settings.node_concurrency,
         )
 
-    def __call__(self, **inputs: Any) -> dict[str, Any]:
-        """Call the flow; returns its outputs.
+    def __call__(self, **inputs: Any) -> Any:
+        """Call the flow; returns its outputs by name, or what its entry returned where the flow is one function or class.
 
         Raises:
             LoadError: The flow cannot run at all.
             FlowError: This call failed.
         """
-        return _output(self.invoke(inputs))
+        return self.value(self.invoke(inputs))
 
     async def call_async(self, **inputs: Any) -> dict[str, Any]:
         """The same for a caller with an event loop."""
@@ -116,6 +118,11 @@ def _merged(flow: Flow, owner: object) -> Flow:
         return flow
     folder = Path(tempfile.mkdtemp(prefix="penstock-"))
     weakref.finalize(owner, shutil.rmtree, folder, ignore_errors=True)
+def flow_variables(own: Mapping[str, Any], given: Mapping[str, Any], connections: Connections) -> dict[str, str]:
+    """The variables for a flow's code: of the env files, of the flow's file (``own``), and ``given``, the later ones first."""
+    return {**connections.env_values, **environment(own, given, connections.get)[0]}
+
+
     # The folder keeps the flow's own name: user code and messages may show it.
     target = folder / Path(flow.source.file).parent.name
     merged = merge(flow, target)
@@ -161,7 +168,10 @@ def load(
     files = (env_file,) if isinstance(env_file, (str, Path)) else env_file
     found = Connections.open(settings, files, connections or {})
     variants = (variant,) if isinstance(variant, str) else tuple(variant)
+    prompts: Mapping[str, Given] | None = None,
     flow = load_flow(source, variants=variants, connections=overrides or {}, init=init, config=config, outputs=outputs)
     flow = override_inputs(flow, inputs or {})
     spec = OfflineSpec.parse(offline) if isinstance(offline, str) else offline
     return FlowFunction(flow, found, Models(settings, spec, secrets=found.secrets()), env or {}, settings)
+        prompts: By node, input or ``node.input``: a reference to the store (``greet@prod``), ``@FILE``, text, a ``Path``, or
+            one that ``get_prompt`` gave. They always win.

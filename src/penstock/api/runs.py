@@ -14,6 +14,7 @@ from typing import Any
 from penstock.connections.kinds import Connection
 from penstock.connections.resolve import Connections
 from penstock.models.offline import OfflineSpec
+from penstock.graph.prompt import Given
 from penstock.records import LineResult, Run, Status
 from penstock.runs.batch import run_batch
 from penstock.runs.dataset import Dataset
@@ -42,6 +43,7 @@ def run(
     config: Mapping[str, Any] | None = None,
     outputs: Sequence[str] = (),
     name: str | None = None,
+    prompts: Mapping[str, Given] | None = None,
     display_name: str | None = None,
     description: str | None = None,
     tags: Mapping[str, str | None] | None = None,
@@ -72,6 +74,8 @@ def run(
         config: Of a graph of functions: what its ``when(…)`` decide by.
         outputs: Functions whose values are asked for, in a graph of functions.
         name: Unique name; made from flow, variant and time unless given.
+        prompts: By node, input or ``node.input``: a reference to the store (``greet@prod``), ``@FILE``, text, a ``Path``, or
+            one that ``get_prompt`` gave. Looked up once, before the first line; they always win.
         display_name: For people; may hold ``${variant_id}``, ``${run}``, ``${timestamp}``.
         description: For people.
         tags: Labels.
@@ -112,6 +116,7 @@ def run(
         "outputs": tuple(outputs),
         "environment_variables": dict(environment_variables or {}),
         "tags": dict(tags or {}),
+        "prompts": dict(prompts or {}),
     }
     spec = RunSpec(
         **given,

@@ -42,6 +42,31 @@ def add_choices(parser: argparse.ArgumentParser) -> None:
     add("--init", nargs="+", action="append", metavar="K=V", help="constructor values of a class, or a .json file")
     add("--config", nargs="+", action="append", metavar="K=V", help="configuration of a graph of functions")
     add("--outputs", nargs="+", action="append", metavar="NAME", help="functions whose values are asked for")
+    add(
+        "--prompt",
+        nargs="+",
+        action="append",
+        metavar="NAME=PROMPT",
+        help="for a node or an input: a stored prompt (greet@prod), @FILE or text",
+    )
+
+
+def prompts(items: Iterable[str | Sequence[str]] | None) -> dict[str, str]:
+    """``--prompt``: ``NAME=REFERENCE``, ``NAME=@FILE``, ``NAME=text``; a reference alone is for the flow's code to ask for.
+
+    Raises:
+        UsageError: An item without ``=`` that is no reference.
+    """
+    found: dict[str, str] = {}
+    for item in flat(items):
+        name, equals, value = item.partition("=")
+        if equals and name:
+            found[name.strip()] = value
+        elif not equals and "@" in name:
+            found[name] = name
+        else:
+            raise UsageError(f"--prompt takes NAME=PROMPT, or a reference such as greet@prod, not {item!r}.")
+    return found
 
 
 def add_environment(parser: argparse.ArgumentParser) -> None:

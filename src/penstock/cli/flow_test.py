@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from penstock.api.flows import FlowFunction
+from penstock.api.flows import FlowFunction, flow_variables
 from penstock.cli.arguments import (
     add_choices,
     add_common,
@@ -90,6 +90,7 @@ def open_flow(arguments: argparse.Namespace) -> FlowFunction:
     if not source:
         raise UsageError("Say which flow: penstock flow test --flow PATH.")
     connections = open_connections(arguments, settings)
+    variables = read_variables(arguments.environment_variables, settings.env)
     flow = load(
         source,
         variants=tuple(flat(arguments.variant)),
@@ -102,7 +103,6 @@ def open_flow(arguments: argparse.Namespace) -> FlowFunction:
     for said in notes:
         note(said)
     flow = override_inputs(flow, pairs(arguments.overrides, "--overrides"))
-    variables = read_variables(arguments.environment_variables, settings.env)
     models = Models(settings, offline_spec(arguments), secrets=connections.secrets())
     return FlowFunction(flow, connections, models, variables, settings)
 

@@ -186,6 +186,7 @@ async def call_step(line: Line, step: Step, arguments: dict[str, Any], host: Hos
         found = host.cache.get(key) if key is not None and host.cache is not None else None
         if found is not None:
             value, cached = found[0], True
+            notes.prompts.extend(used.told() for used in step.bound.prompts)
         else:
             data = line.data() if step.bound.wants_data else None
             value = wrap(await host.invoke(step.bound, arguments, data))

@@ -27,6 +27,7 @@ from penstock.models.pool import Models
 from penstock.records import LineResult, NodeRun
 from penstock.tools.builtin.session import Session, using
 from penstock.tools.isolation import Isolation
+from penstock.tracing.commit import Commit
 
 _END = object()
 
@@ -75,6 +76,7 @@ class Inline:
 
     def _bound(self) -> Program:
         try:
+        self._commit.begin()
             return bind(self.flow, connections=self._connections, models=self._models)
         except LoadError as error:
             # What the flow's code raised while it was imported is in the sentence.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from penstock.errors import LoadError
 from penstock.graph.diagnostic import Diagnostic
 from penstock.graph.flow import Flow, FlowInput, FlowOutput, Source, Variant, VariantSet
 from penstock.graph.node import Activate, Call, Node
+from penstock.graph.pin import TEMPLATED
 from penstock.graph.reference import parse
 from penstock.graph.types import TYPES
 from penstock.yaml import Document
@@ -19,6 +20,7 @@ from penstock.yaml import Document
 _TOP = {
     "$schema", "id", "name", "display_name", "description", "tags", "type", "language", "inputs", "outputs", "nodes",
     "node_variants", "environment", "environment_variables", "additional_includes", "message_format", "sample", "tools",
+    "prompts",
 }  # fmt: skip
 _INPUT = {"type", "default", "description", "enum", "is_chat_input", "is_chat_history"}
 _OUTPUT = {"type", "reference", "description", "evaluation_only", "is_chat_output"}
@@ -115,6 +117,7 @@ def load(
         message_format=_message_format(read, data.get("message_format")),
         language=str(data.get("language") or "python"),
         modules=_modules(data),
+        prompts={str(name): text for name, text in _prompts(read, data.get("prompts"))},
         description=str(data.get("description") or ""),
         diagnostics=(),
     )
@@ -276,6 +279,12 @@ def _call(read: _Reader, name: str, kind: Any, spec: Mapping[Any, Any], path: tu
         value = spec.get(key)
         return None if value is None else str(value)
 
+    prompt = source.get("prompt")
+    if prompt is not None and (source.get("path") is not None or kind not in TEMPLATED):
+        said = (
+            "both a path and a prompt; it takes one" if kind in TEMPLATED else f"a prompt, but a {kind} node takes none"
+        )
+        read.error("InvalidSource", f"The source of node {name!r} names {said}.", *path, "source")
     return Call(
         type=None if kind is None else str(kind),
         source=where,
@@ -285,7 +294,16 @@ def _call(read: _Reader, name: str, kind: Any, spec: Mapping[Any, Any], path: tu
         api=text("api"),
         provider=text("provider"),
         module=text("module"),
+        prompt=None if prompt is None else str(prompt),
     )
+
+
+def _prompts(read: _Reader, value: Any) -> Iterator[tuple[str, str]]:
+    for name, text in read.mapping(value, "prompts", "prompts").items():
+        if isinstance(text, str):
+            yield str(name), text
+        else:
+            read.error("InvalidPrompt", f"The prompt for {name!r} must be text or a reference.", "prompts", name)
 
 
 def _activate(read: _Reader, name: str, spec: Mapping[Any, Any], path: tuple[str | int, ...]) -> Activate | None:

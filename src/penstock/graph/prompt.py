@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal, Self
 
 from penstock.records import PromptUse
@@ -17,24 +18,26 @@ class PinnedPrompt:
     Attributes:
         name: Of the prompt in the store, of its file, or what it stands in for.
         text: The template, or the plain text.
-        source: ``store``, ``file`` or ``inline`` (given as text).
+        source: ``store``, ``file``, ``code`` (a function returned it) or ``inline`` (given as text).
         reference: How it was asked for, such as ``greet@prod``.
         version: Of the store.
         settings: Model settings that belong to it, by the names that an llm node's inputs have.
         variables: Declared variables; None where nobody declared any, and the template alone says them.
         output: JSON Schema of the answer that it asks for.
+        closure: SHA-256 of the code that made it, for one in code.
         read: When the store said which version the label has, in seconds since the epoch.
         stale: Whether the store did not answer and this is the last that was known of it.
     """
 
     name: str
     text: str
-    source: Literal["store", "file", "inline"] = "inline"
+    source: Literal["store", "file", "code", "inline"] = "inline"
     reference: str | None = None
     version: int | None = None
     settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
     variables: tuple[str, ...] | None = None
     output: Mapping[str, Any] | None = None
+    closure: str | None = None
     read: float | None = None
     stale: bool = False
 
@@ -46,7 +49,14 @@ class PinnedPrompt:
 
     def use(self) -> PromptUse:
         """What is recorded where it is used, as far as it is known before a line runs."""
-        return PromptUse(self.name, self.source, text_hash(self.text), reference=self.reference, version=self.version)
+        return PromptUse(
+            self.name,
+            self.source,
+            text_hash(self.text),
+            reference=self.reference,
+            version=self.version,
+            closure=self.closure,
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON, without the empty fields."""
@@ -64,6 +74,10 @@ class PinnedPrompt:
         if known.get("variables") is not None:
             known["variables"] = tuple(known["variables"])
         return cls(**known)
+
+
+Given = str | Path | PinnedPrompt
+"""A prompt as a run is told it: a reference, ``@FILE``, ``text:…`` or any other text; a file; one looked up already."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, Literal
 
 from penstock.prompts.image import Image
@@ -23,6 +23,7 @@ def render_chat(
     join_lists: bool = False,
     images: Iterable[Image] = (),
     detail: Literal["auto", "low", "high"] = "auto",
+    rendered: Callable[[str], object] | None = None,
 ) -> list[dict[str, Any]]:
     """The OpenAI-shaped messages that ``template`` makes of ``values``.
 
@@ -39,11 +40,14 @@ def render_chat(
             chat).
         images: Images that the author's text names by ``Image(<hash>)``.
         detail: The ``detail`` of image parts.
+        rendered: Told the whole text before it is split.
 
     Raises:
         TemplateError: The template cannot be rendered, or its rendering is no valid chat.
     """
     pieces = template.pieces(_prepared(template, values, authored, data, join_lists))
+    if rendered is not None:
+        rendered("".join(pieces))
     named = {str(image): image for image in images}
     return split_chat(pieces, images=named, detail=detail, where=template.where())
 
@@ -55,6 +59,7 @@ def render_text(
     authored: Collection[str] = (),
     data: Iterable[Any] = (),
     join_lists: bool = False,
+    rendered: Callable[[str], object] | None = None,
 ) -> PromptText:
     """The text that ``template`` makes of ``values``: what a prompt node returns.
 
@@ -64,7 +69,10 @@ def render_text(
     Raises:
         TemplateError: The template cannot be rendered.
     """
-    return join(template.pieces(_prepared(template, values, authored, data, join_lists)))
+    text = join(template.pieces(_prepared(template, values, authored, data, join_lists)))
+    if rendered is not None:
+        rendered(text)
+    return text
 
 
 def _prepared(

@@ -7,16 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from penstock.errors import InputError, UsageError
+from penstock.errors import InputError, UsageError, VersionNotFound
 from penstock.graph.flow import Flow
 from penstock.graph.pin import asked_prompts, pin_prompts
-from penstock.graph.prompt import PinnedPrompt, Pins
+from penstock.graph.prompt import Given, PinnedPrompt, Pins
 from penstock.registry.lookup import PromptLookup, shown_age
 from penstock.registry.reference import is_reference
 from penstock.settings import Settings
-
-Given = str | Path | PinnedPrompt
-"""A reference, ``@FILE``, ``text:…`` or any other text; a file; or a prompt that was looked up already."""
 
 
 def with_prompts(
@@ -57,10 +54,20 @@ def with_prompts(
     wanted = list(dict.fromkeys([*references, *stored.values()]))
     if not wanted and not fixed:
         return flow, []
-    looked_up = PromptLookup(settings).find_all(wanted) if wanted else {}
+    looked_up = _look_up(wanted, set(stored.values()), settings)
     notes = [_note(prompt) for prompt in looked_up.values() if prompt.stale]
     by_name = {name: fixed[name] if name in fixed else looked_up[stored[name]] for name in names if "@" not in name}
     return pin_prompts(flow, Pins(by_name, {name: looked_up[name] for name in references})), notes
+
+
+def _look_up(wanted: list[str], told: set[str], settings: Settings) -> dict[str, PinnedPrompt]:
+    try:
+        return PromptLookup(settings).find_all(wanted) if wanted else {}
+    except VersionNotFound as error:
+        if not told:
+            raise
+        # A word could have been meant as the prompt itself.
+        raise VersionNotFound(f"{error.message} A text that reads like a name is given as text:…") from error
 
 
 def _note(prompt: PinnedPrompt) -> str:

@@ -20,6 +20,8 @@ class Job:
         init: For the constructor of a flow that is a class.
         config: Of a graph of functions.
         outputs: What is asked of a graph of functions.
+        prompts: The prompts that were looked up for this run, as ``Pins.to_json`` gives them.
+        commit: The git commit of the flow, None for none.
         connections: The connections the flow may use, with their secrets.
         environment: Variables to set before the flow's code is loaded.
         offline: The offline model's specification, or None for the real ones.
@@ -42,6 +44,8 @@ class Job:
     init: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
     config: Mapping[str, Any] = field(default_factory=dict[str, Any])
     outputs: tuple[str, ...] = ()
+    prompts: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    commit: str | None = None
     connections: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
     environment: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     offline: Mapping[str, Any] | None = None

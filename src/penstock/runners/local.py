@@ -25,7 +25,6 @@ from penstock.runners.packing import unpack_aggregation, unpack_result
 from penstock.runners.runner import Deliver, LineInput, Stop, never
 from penstock.runners.slots import Slots
 from penstock.runners.workbench import Workbench
-from penstock.tools.builtin.session import Session as ToolSession
 from penstock.tools.builtin.session import using
 from penstock.tools.isolation import Isolation
 
@@ -91,7 +90,7 @@ class LocalSession:
     def _surroundings(self) -> Generator[Workbench]:
         with self._isolation.active():
             bench = self._bench or Workbench(self._job, self._pool)
-            with using(ToolSession(bench.models, bench.connections)):
+            with using(bench.session):
                 if self._bench is None:
                     with self._isolation.importing():
                         bench.bind()

@@ -21,6 +21,8 @@ from penstock.engine.jsonable import Encoder
 from penstock.engine.program import Program
 from penstock.frontends.load import load
 from penstock.graph.override import override_inputs
+from penstock.graph.pin import pin_prompts
+from penstock.graph.prompt import Pins
 from penstock.models.offline import OfflineSpec
 from penstock.models.pool import Models
 from penstock.prompts.image import Image, load_images
@@ -29,6 +31,8 @@ from penstock.runners.job import Job
 from penstock.runners.packing import pack_aggregation, pack_failure, pack_result
 from penstock.runners.runner import LineInput
 from penstock.settings import Settings
+from penstock.tools.builtin.session import Session
+from penstock.tracing.commit import Commit
 
 _EXTENSIONS = {"image/jpeg": ".jpg", "image/*": ".bin"}
 
@@ -54,6 +58,9 @@ class Workbench:
         self.redactor = self.connections.redactor
         answers = ContentCache(Path(job.cache) / "answers") if job.cache else None
         self.models = Models(settings, offline, secrets=self.connections.secrets(), workers=job.workers, cache=answers)
+        # All workers of a run, and those of the run that resumes it, use what was looked up once.
+        prompts = Pins.from_json(job.prompts)
+        self.session = Session(self.models, self.connections, prompts, lookup=False, commit=Commit(job.commit))
 
     def bind(self) -> None:
         """Load and bind the flow.
@@ -70,7 +77,7 @@ class Workbench:
             config=job.config,
             outputs=job.outputs,
         )
-        flow = override_inputs(loaded, job.inputs)
+        flow = override_inputs(pin_prompts(loaded, self.session.prompts), job.inputs)
         self.program = bind(flow, connections=self.connections, models=self.models)
         if not self.models.offline and any(step.kind in ("llm", "custom_llm") for step in self.program.steps):
             # Takes 0.2 s that the first line's model call need not wait for.

@@ -26,7 +26,7 @@ from penstock.runners.lanes import Lanes, open_lanes
 from penstock.runners.runner import LineInput
 from penstock.runners.slots import Slots
 from penstock.runners.workbench import Workbench
-from penstock.tools.builtin.session import Session, adopt
+from penstock.tools.builtin.session import adopt
 from penstock.tools.shadows import import_first
 
 # A slice of a large frame is copied before it is written.
@@ -114,7 +114,7 @@ def main() -> None:
     reporter = Reporter(output)
     try:
         bench = Workbench(job, pool)
-        adopt(Session(bench.models, bench.connections))
+        adopt(bench.session)
         bench.bind()
         reporter.begin(open_lanes(bench, slots, reporter))
     except BaseException as error:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from penstock.connections.redact import Redactor
 from penstock.connections.resolve import Connections
@@ -21,6 +21,7 @@ from penstock.errors import InputError, LoadError, PenstockError, StoreError, Us
 from penstock.graph.flow import Flow
 from penstock.graph.reference import Reference
 from penstock.records import Failure, LineResult, Run, Status
+from penstock.runners.job import Job
 from penstock.runners.processes import ProcessRunner
 from penstock.runners.runner import Delivered, Runner, Session
 from penstock.runs.counter import Counter
@@ -30,9 +31,9 @@ from penstock.runs.feed import Feed
 from penstock.runs.join import Joined, join
 from penstock.runs.keyfiles import key_check
 from penstock.runs.mapping import ColumnMapping
-from penstock.runs.plan import flow_path, plan_flow, plan_job, worker_count
+from penstock.runs.plan import flow_path, plan_flow, plan_job, plan_prompts, worker_count
 from penstock.runs.progress import Listener
-from penstock.runs.resume import IMAGES, finished, kept, require_ended, resumed_spec, take_over
+from penstock.runs.resume import IMAGES, PROMPTS, finished, kept, require_ended, resumed_spec, take_over
 from penstock.runs.sources_of import open_data, open_sources
 from penstock.runs.spec import RunSpec, display_name, run_name
 from penstock.runs.stop import StopRule
@@ -42,6 +43,7 @@ from penstock.store.files import write_results
 from penstock.store.journal import RUN_RECORD, Journal
 from penstock.store.names import safe_name
 from penstock.store.snapshot import take_snapshot
+from penstock.tracing.commit import Commit
 
 # Property of a run: what failed in its aggregation, by node.
 AGGREGATION_FAILURES = "aggregation_failures"
@@ -100,13 +102,15 @@ def run_batch(
             spec = resumed_spec(spec, source)
         if not (spec.data or spec.runs or datasets):
             raise UsageError("At least one of data or run must be provided.")
-        flow = plan_flow(spec, stack)
+        commit = Commit(folder=flow_path(spec).parent)
+        commit.begin()
+        flow, said = plan_prompts(spec, plan_flow(spec, stack), settings)
         now = datetime.datetime.now(datetime.UTC).astimezone()
         name = spec.name or run_name(spec, flow_path(spec), now)
         images = settings.home / "runs" / name / IMAGES
         own = open_environment(spec, flow, settings, tell, stack)
-        job, notes = plan_job(spec, settings, flow, connections, images, own)
-        notes += environment_notes(spec, flow, own, source)
+        job, notes = plan_job(spec, settings, flow, connections, images, own=own, commit=commit.value)
+        notes += [*said, *environment_notes(spec, flow, own, source)]
         opened = datasets if datasets is not None else open_data(spec.data)
         # The workers load the flow while this process opens the store and looks at the data.
         session = (runner or ProcessRunner(worker_count(spec, settings))).open(job)
@@ -116,6 +120,7 @@ def run_batch(
             _record(spec, name, now, own), display_name=display_name(spec.display_name, spec, name, now)
         )
         batch = _Batch(spec, flow, store, session, datasets=opened, notes=[*spec.notes, *notes], listener=listener)
+        run = dataclasses.replace(run, properties={**run.properties, **_identity(job)})
         batch.redactor = Redactor(job.secrets)
         batch.stop = stop or StopRule(spec.budget, spec.batch_timeout or settings.batch_timeout)
         return batch.go(run, source)
@@ -144,6 +149,12 @@ def _record(spec: RunSpec, name: str, now: datetime.datetime, own: Environment |
         started=now.timestamp(),
         offline=spec.offline is not None and spec.offline.kind != "record",
     )
+
+
+def _identity(job: Job) -> dict[str, Any]:
+    """Properties that say which prompts and which commit of the flow the run used."""
+    found = {PROMPTS: job.prompts, "commit": job.commit}
+    return {name: value for name, value in found.items() if value}
 
 
 class _Batch:

@@ -65,6 +65,7 @@ def _spec(document: Document, changes: Mapping[str, str], env: Mapping[str, str]
         variants=(str(data["variant"]),) if data.get("variant") else (),
         connections=_connections(document, data),
         init=_mapping(document, data, "init"),
+        prompts=_prompts(document, data, folder),
         environment_variables=_variables(document, data, folder, env),
         name=_text(data, "name"),
         display_name=_text(data, "display_name"),
@@ -114,6 +115,15 @@ def _mapping(document: Document, data: Mapping[str, Any], key: str) -> dict[str,
     if not isinstance(value, Mapping):
         raise UsageError(f"{document.place(key)}: {key} must be a map, not {value!r}.")
     return dict(value)
+
+
+def _prompts(document: Document, data: Mapping[str, Any], folder: Path) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name, value in _mapping(document, data, "prompts").items():
+        if not isinstance(value, str):
+            raise UsageError(f"{document.place('prompts', name)}: a prompt must be text or a reference, not {value!r}.")
+        found[str(name)] = f"@{folder / value[1:]}" if value.startswith("@") else value
+    return found
 
 
 def _connections(document: Document, data: Mapping[str, Any]) -> dict[str, dict[str, str]]:

@@ -19,6 +19,7 @@ from penstock.graph.check import require
 from penstock.graph.flow import Flow
 from penstock.graph.override import override_inputs
 from penstock.runners.job import Job
+from penstock.registry.pins import with_prompts
 from penstock.runs.spec import RunSpec
 from penstock.settings import Settings
 
@@ -61,14 +62,36 @@ def _load(source: str | Path, spec: RunSpec) -> Flow:
 
 
 def plan_job(
+def plan_prompts(spec: RunSpec, flow: Flow, settings: Settings) -> tuple[Flow, list[str]]:
+    """The flow with its prompts looked up, once for all workers, and notes; a resumed run keeps those it had.
+
+    Raises:
+        UsageError: A prompt for what is no node or input.
+        VersionNotFound: A reference to what is not there.
+        StoreError: The store does not answer, and nothing is known from before.
+    """
+    return with_prompts(flow, spec.prompts, settings, known=spec.pins)
+
+
     spec: RunSpec,
     settings: Settings,
     flow: Flow,
     connections: Connections,
     files: Path,
     own: Environment | None = None,
+    *,
 ) -> tuple[Job, list[str]]:
-    """What the workers are told, ``own`` interpreter of the flow among it, and notes for the reader of the run.
+    commit: str | None = None,
+    """What the workers are told, and notes for the reader of the run.
+
+    Args:
+        spec: Of the run.
+        settings: Of this process.
+        flow: As it was loaded, with its prompts looked up.
+        connections: Where connection names are looked up.
+        files: Where images of results are written.
+        own: The flow's own interpreter.
+        commit: Of the flow's folder.
 
     Raises:
         LoadError: A variable of the flow's that refers to a connection that is not there.
@@ -87,6 +110,8 @@ def plan_job(
         config=flow.source.config,
         outputs=flow.source.outputs,
         connections=exported,
+        prompts=flow.pins.to_json() if flow.pins else {},
+        commit=commit,
         environment={**connections.env_values, **variables},
         offline=spec.offline.to_json() if spec.offline else None,
         settings={"home": str(settings.home), "file": {k: v for k, v in settings.file.items() if k not in _KEPT_HERE}},

@@ -5,11 +5,13 @@ from __future__ import annotations
 import dataclasses
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from penstock.errors import StoreError, UsageError
 from penstock.models.offline import OfflineSpec
+from penstock.graph.prompt import Pins
 from penstock.records import Run, Status
 from penstock.runs.spec import RunSpec
 from penstock.store.journal import Journal
@@ -19,6 +21,8 @@ from penstock.store.offsets import Offsets
 # Where images of results are, in a run's folder.
 IMAGES = Path("flow_outputs", "images")
 
+# Property of a run: its prompts as they were looked up, texts included.
+PROMPTS = "prompts"
 
 def kept(spec: RunSpec) -> dict[str, Any]:
     """What a resumed run needs to know of ``spec`` beyond the run's own fields; names of variables, not their values."""
@@ -69,6 +73,7 @@ def resumed_spec(spec: RunSpec, run: Run) -> RunSpec:
             "outputs",
         )
         if getattr(spec, name)
+            "prompts",
     ]
     if given:
         raise UsageError(
@@ -97,6 +102,7 @@ def resumed_spec(spec: RunSpec, run: Run) -> RunSpec:
         join_on=told.get("join_on"),
         node_concurrency=told.get("node_concurrency") or spec.node_concurrency,
         line_timeout=spec.line_timeout or told.get("line_timeout"),
+        pins=Pins.from_json(told.get(PROMPTS) or {}),
         offline=spec.offline or offline,
         cache=spec.cache or bool(told.get("cache")),
         environment=spec.environment or told.get("env"),

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from penstock.errors import UsageError
+from penstock.graph.prompt import Given, Pins
 from penstock.models.offline import OfflineSpec
 from penstock.store.names import safe_name
 
@@ -46,6 +47,8 @@ class RunSpec:
         init: Arguments of the constructor, where the flow is a class.
         config: Of a graph of functions: what its ``when(…)`` decide by.
         outputs: What is asked of a graph of functions; those that its file names unless given.
+        prompts: By node, input or ``node.input``: a reference (``greet@prod``), ``@FILE``, text, or one looked up already.
+        pins: What an earlier run looked up, in place of ``prompts``.
         environment_variables: Over those of the flow; ``${connection.key}`` is looked up.
         name: Unique name; made from flow, variant and time where not given.
         display_name: May hold ``${run}``, ``${variant_id}`` and ``${timestamp}``.
@@ -75,6 +78,8 @@ class RunSpec:
     init: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
     config: Mapping[str, Any] = field(default_factory=dict[str, Any])
     outputs: tuple[str, ...] = ()
+    prompts: Mapping[str, Given] = field(default_factory=dict[str, "Given"])
+    pins: Pins | None = None
     environment_variables: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
     name: str | None = None
     display_name: str | None = None

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from penstock.connections.resolve import Connections
     from penstock.models.pool import Models
+    from penstock.tools.used import Used
 
 Mode = Literal["thread", "async", "inline"]
 Origin = Literal["input", "python", "data", "llm", "prompt", "literal", "other"]
@@ -26,6 +27,7 @@ class Bound:
         optional: Parameters that may be left out (their defaults apply when what they refer to was bypassed).
         wants_data: ``call`` also gets what must count as data in this line: flow inputs and model answers.
         streams: The result may be a generator.
+        prompts: Those that a call uses, which ``call`` notes itself; for where a kept result stands in for the call.
     """
 
     call: Callable[..., Any]
@@ -34,6 +36,7 @@ class Bound:
     optional: frozenset[str] = frozenset()
     wants_data: bool = False
     fingerprint: str = ""
+    prompts: tuple[Used, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

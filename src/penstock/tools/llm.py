@@ -16,11 +16,13 @@ from penstock.connections.kinds import (
 )
 from penstock.errors import LoadError, PenstockError
 from penstock.graph.node import Call
+from penstock.graph.prompt import PinnedPrompt
 from penstock.graph.types import convert
 from penstock.models.model import Request
 from penstock.models.pool import Models
 from penstock.prompts.messages import render_chat
 from penstock.prompts.template import Template
+from penstock.records import PromptUse
 from penstock.tools.asking import ask, ask_stream
 from penstock.tools.bound import Bound, Context, Data, Origin
 from penstock.tools.builtin.parameters import EXTRA, parameters
@@ -33,6 +35,7 @@ from penstock.tools.builtin.requests import (
     wants_stream,
 )
 from penstock.tools.python import tool_file
+from penstock.tools.used import Used
 
 _KINDS = (
     AzureOpenAIConnection,
@@ -62,7 +65,8 @@ def bind_llm(
         LoadError: No template, an unknown api, a connection that is no model's, a template variable with the name of a
             parameter.
     """
-    template = read_template(call.path, context, node)
+    template, uses = read_template(call, context, node)
+    require_variables(call, template, {*literals, *references}, node)
     connection = _connection(call, context, node)
     api = call.api or ""
     if api not in _APIS:
@@ -82,8 +86,9 @@ def bind_llm(
     if "prompt" in references or literals.get("prompt") not in (None, ""):
         # An input called prompt stands in for the template, as prompt flow has it; what it holds is text, not a template.
         template = Template("{{prompt}}", name=f"input 'prompt' of node {node!r}")
+        uses = Used(PromptUse("prompt", "input"))
     authored = authored_inputs(context)
-    plan = _Plan(node, api, template, connection, context.models, authored, azure)
+    plan = _Plan(node, api, template, uses, connection, context.models, authored, azure)
     return Bound(
         call=plan.run,
         mode="async",
@@ -91,6 +96,7 @@ def bind_llm(
         optional=frozenset(name for name in (*literals, *references) if name in types),
         wants_data=True,
         fingerprint=f"llm:{api}:{type(connection).__name__}:{template.text}",
+        prompts=(uses,),
     )
 
 
@@ -99,22 +105,41 @@ def authored_inputs(context: Context) -> frozenset[str]:
     return frozenset(name for name, origin in context.origins.items() if origin in _AUTHORED)
 
 
-def read_template(path: str | None, context: Context, node: str) -> Template:
-    """The node's template file.
+def read_template(call: Call, context: Context, node: str) -> tuple[Template, Used]:
+    """The node's template, from its file or from where its prompt was looked up, and what is told of its use.
 
     Raises:
         LoadError: No such file, no UTF-8, or no valid template.
     """
-    file = tool_file(path, context.folder, node)
+    prompt = call.prompt
+    if isinstance(prompt, str):
+        raise LoadError(f"Node {node!r}: the prompt {prompt!r} was not looked up.", code="PromptNotFound")
     try:
-        # Not utf-8-sig: a byte order mark is part of the text that prompt flow sends, too.
-        template = Template(file.read_text(encoding="utf-8"), name=str(path))
+        if prompt is None:
+            file = tool_file(call.path, context.folder, node)
+            # Not utf-8-sig: a byte order mark is part of the text that prompt flow sends, too.
+            prompt = PinnedPrompt(str(call.path), file.read_text(encoding="utf-8"), "file")
+        template = Template(prompt.text, name=prompt.name if prompt.source == "file" else prompt.title)
         _ = template.variables  # a template that is none is found out here, not by the first line
     except UnicodeDecodeError as error:
         raise LoadError(f"Node {node!r}: {file} is no UTF-8 at byte {error.start}.", code="InvalidSource") from error
     except PenstockError as error:
         raise LoadError(f"Node {node!r}: {error.message}", code=error.code) from error
-    return template
+    return template, Used(prompt.use())
+
+
+def require_variables(call: Call, template: Template, given: Collection[str], node: str) -> None:
+    """Refuse a prompt from elsewhere that takes what the node does not give; a file's variable may be missing, as ever.
+
+    Raises:
+        LoadError: A variable without an input.
+    """
+    if isinstance(call.prompt, PinnedPrompt) and (missing := sorted(template.variables - set(given))):
+        raise LoadError(
+            f"Node {node!r}: the prompt {call.prompt.title} takes {', '.join(map(repr, missing))}, which the node does not"
+            f" give; its inputs are: {', '.join(sorted(given)) or 'none'}.",
+            code="PromptVariableMissing",
+        )
 
 
 def _connection(call: Call, context: Context, node: str) -> Connection:
@@ -162,6 +187,7 @@ class _Plan:
     node: str
     api: str
     template: Template
+    used: Used
     connection: Connection
     models: Models
     authored: frozenset[str]
@@ -179,10 +205,18 @@ class _Plan:
 
     def request(self, arguments: Mapping[str, Any], data: Data) -> Request:
         variables = self.template.variables
-        if self.api == "embedding":
-            return embedding_request(self.connection, self.template.render(arguments), arguments)
-        if self.api == "completion":
+        if self.api in ("embedding", "completion"):
             prompt = self.template.render(arguments)
+            self.used.note(prompt)
+            if self.api == "embedding":
+                return embedding_request(self.connection, prompt, arguments)
             return completion_request(self.connection, prompt, arguments, variables=variables)
-        messages = render_chat(self.template, arguments, authored=self.authored, data=data, join_lists=self.join_lists)
+        messages = render_chat(
+            self.template,
+            arguments,
+            authored=self.authored,
+            data=data,
+            join_lists=self.join_lists,
+            rendered=self.used.note,
+        )
         return chat_request(self.connection, messages, arguments, variables=variables)

@@ -13,6 +13,7 @@ from penstock.tools.llm import read_template
 from penstock.tools.python import bind_callable
 from penstock.tools.signature import read_signature
 from penstock.tools.types import PromptTemplate
+from penstock.tools.used import noting
 
 _DATA = frozenset({"input", "llm", "data"})
 
@@ -47,15 +48,10 @@ def bind_custom_llm(call: Call, literals: Mapping[str, Any], context: Context, n
             f"Node {node!r}: tool {call.target!r} needs exactly one parameter of type PromptTemplate, it has {len(names)}.",
             code="InvalidCustomLLMTool",
         )
-    template = read_template(call.path, context, node)
+    template, used = read_template(call, context, node)
     given = {**literals, names[0]: PromptTemplate(template.text)}
     if signature.open:
         # Tools that render the template themselves are told which of their variables hold data, as prompt flow tells them.
         given["_inputs_to_escape"] = [name for name, origin in context.origins.items() if origin in _DATA]
-    return bind_callable(
-        target,
-        given,
-        context,
-        node,
-        fingerprint=f"package:{meta.id}:{template.text}",
-    )
+    fingerprint = f"package:{meta.id}:{template.text}"
+    return noting(bind_callable(target, given, context, node, fingerprint=fingerprint), (used,))

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from penstock.errors import LoadError
+from penstock.graph.node import Call
 from penstock.prompts.messages import render_text
 from penstock.tools.bound import Bound, Context, Data
-from penstock.tools.llm import authored_inputs, read_template
+from penstock.tools.llm import authored_inputs, read_template, require_variables
 
 
-def bind_prompt(path: str | None, literals: Mapping[str, Any], context: Context, node: str) -> Bound:
+def bind_prompt(
+    call: Call, literals: Mapping[str, Any], references: Collection[str], context: Context, node: str
+) -> Bound:
     """A prompt node; unlike the other kinds it keeps literals that are None or empty.
 
     Raises:
         LoadError: No template, or one that uses the reserved variable ``template``.
     """
-    template = read_template(path, context, node)
+    template, used = read_template(call, context, node)
+    require_variables(call, template, {*literals, *references}, node)
     if "template" in template.variables:
         raise LoadError(
             f"Node {node!r}: its template uses the variable 'template', which is reserved; rename it.",
@@ -27,7 +31,7 @@ def bind_prompt(path: str | None, literals: Mapping[str, Any], context: Context,
     authored = authored_inputs(context)
 
     def render(arguments: Mapping[str, Any], data: Data) -> str:
-        return render_text(template, arguments, authored=authored, data=data)
+        return render_text(template, arguments, authored=authored, data=data, rendered=used.note)
 
     return Bound(
         call=render,
@@ -35,4 +39,5 @@ def bind_prompt(path: str | None, literals: Mapping[str, Any], context: Context,
         constants=dict(literals),
         wants_data=True,
         fingerprint=f"prompt:{template.text}",
+        prompts=(used,),
     )

@@ -17,6 +17,7 @@ from penstock.tools.llm import bind_llm
 from penstock.tools.package import bind_custom_llm, bind_package
 from penstock.tools.prompt import bind_prompt
 from penstock.tools.python import bind_python
+from penstock.tools.used import Used, noting
 
 
 def resolve(node: Node, literals: Mapping[str, Any], references: Mapping[str, Reference], context: Context) -> Bound:
@@ -25,6 +26,11 @@ def resolve(node: Node, literals: Mapping[str, Any], references: Mapping[str, Re
     Raises:
         LoadError: There is no such tool, or it cannot be made ready.
     """
+    bound = _resolve(node, literals, references, context)
+    return noting(bound, tuple(map(Used, node.prompts.values()))) if node.prompts else bound
+
+
+def _resolve(node: Node, literals: Mapping[str, Any], references: Mapping[str, Reference], context: Context) -> Bound:
     call = node.call
     # Given here, because an assistant's tools are bound like nodes: their arguments cannot reach up to their binding.
     context = dataclasses.replace(context, assistant=load_assistant)
@@ -33,7 +39,7 @@ def resolve(node: Node, literals: Mapping[str, Any], references: Mapping[str, Re
     if call.type == "function":
         return bind_function(call, literals, node.name)
     if call.type == "prompt":
-        return bind_prompt(call.path, literals, context, node.name)
+        return bind_prompt(call, literals, references, context, node.name)
     if call.type == "llm":
         return bind_llm(call, literals, references, context, node.name)
     if call.type == "python" and call.source == "package":

@@ -10,16 +10,24 @@ from dataclasses import dataclass
 
 from penstock.connections.resolve import Connections
 from penstock.errors import ToolError
+from penstock.graph.prompt import NO_PINS, Pins
 from penstock.models.pool import Models
 from penstock.settings import read_settings
+from penstock.tracing.commit import Commit
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What tools reach the world through. Where ``models`` are offline, so is every other service."""
+    """What tools reach the world through. Where ``models`` are offline, so is every other service.
+
+    ``prompts`` were looked up for this run; where ``lookup`` is off, code gets no others. ``commit`` is that of the flow.
+    """
 
     models: Models
     connections: Connections | None = None
+    prompts: Pins = NO_PINS
+    lookup: bool = True
+    commit: Commit | None = None
 
     def refuse_network(self, what: str) -> None:
         """Raise ToolError where this session is offline."""
