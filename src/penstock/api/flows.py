@@ -19,13 +19,13 @@ from penstock.frontends.includes import merge, moved
 from penstock.frontends.load import load as load_flow
 from penstock.graph.flow import Flow
 from penstock.graph.override import override_inputs
+from penstock.graph.prompt import Given
 from penstock.models.offline import OfflineSpec
 from penstock.models.pool import Models
-from penstock.graph.prompt import Given
 from penstock.records import Failure, LineResult, NodeRun
+from penstock.registry.pins import with_prompts
 from penstock.settings import Settings, read_settings
 
-from penstock.registry.pins import with_prompts
 
 class FlowError(PenstockError):
     """A flow that was called and failed; ``result`` holds what its nodes did until then."""
@@ -118,11 +118,6 @@ def _merged(flow: Flow, owner: object) -> Flow:
         return flow
     folder = Path(tempfile.mkdtemp(prefix="penstock-"))
     weakref.finalize(owner, shutil.rmtree, folder, ignore_errors=True)
-def flow_variables(own: Mapping[str, Any], given: Mapping[str, Any], connections: Connections) -> dict[str, str]:
-    """The variables for a flow's code: of the env files, of the flow's file (``own``), and ``given``, the later ones first."""
-    return {**connections.env_values, **environment(own, given, connections.get)[0]}
-
-
     # The folder keeps the flow's own name: user code and messages may show it.
     target = folder / Path(flow.source.file).parent.name
     merged = merge(flow, target)
@@ -140,6 +135,7 @@ def load(
     init: Mapping[str, Any] | None = None,
     config: Mapping[str, Any] | None = None,
     outputs: tuple[str, ...] = (),
+    prompts: Mapping[str, Given] | None = None,
     env: Mapping[str, Any] | None = None,
     env_file: str | Path | tuple[str | Path, ...] = (),
     offline: str | OfflineSpec | None = None,
@@ -156,6 +152,8 @@ def load(
         init: Arguments of the constructor, where the flow is a class.
         config: Of a graph of functions: what its ``when(…)`` decide by.
         outputs: Functions whose values are asked for, in a graph of functions.
+        prompts: By node, input or ``node.input``: a reference to the store (``greet@prod``), ``@FILE``, text, a ``Path``, or
+            one that ``get_prompt`` gave. They always win.
         env: Variables for the flow's code, over those in its file.
         env_file: Files of connections and variables.
         offline: A rules file (``scripted:PATH``) or a cassette (``replay:PATH``, ``record:PATH``) in place of real models.
@@ -168,10 +166,7 @@ def load(
     files = (env_file,) if isinstance(env_file, (str, Path)) else env_file
     found = Connections.open(settings, files, connections or {})
     variants = (variant,) if isinstance(variant, str) else tuple(variant)
-    prompts: Mapping[str, Given] | None = None,
     flow = load_flow(source, variants=variants, connections=overrides or {}, init=init, config=config, outputs=outputs)
     flow = override_inputs(flow, inputs or {})
     spec = OfflineSpec.parse(offline) if isinstance(offline, str) else offline
     return FlowFunction(flow, found, Models(settings, spec, secrets=found.secrets()), env or {}, settings)
-        prompts: By node, input or ``node.input``: a reference to the store (``greet@prod``), ``@FILE``, text, a ``Path``, or
-            one that ``get_prompt`` gave. They always win.

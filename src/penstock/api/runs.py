@@ -13,8 +13,8 @@ from typing import Any
 
 from penstock.connections.kinds import Connection
 from penstock.connections.resolve import Connections
-from penstock.models.offline import OfflineSpec
 from penstock.graph.prompt import Given
+from penstock.models.offline import OfflineSpec
 from penstock.records import LineResult, Run, Status
 from penstock.runs.batch import run_batch
 from penstock.runs.dataset import Dataset
@@ -42,8 +42,8 @@ def run(
     init: Mapping[str, Any] | None = None,
     config: Mapping[str, Any] | None = None,
     outputs: Sequence[str] = (),
-    name: str | None = None,
     prompts: Mapping[str, Given] | None = None,
+    name: str | None = None,
     display_name: str | None = None,
     description: str | None = None,
     tags: Mapping[str, str | None] | None = None,
@@ -73,9 +73,9 @@ def run(
         init: Arguments of the constructor, where the flow is a class.
         config: Of a graph of functions: what its ``when(…)`` decide by.
         outputs: Functions whose values are asked for, in a graph of functions.
-        name: Unique name; made from flow, variant and time unless given.
         prompts: By node, input or ``node.input``: a reference to the store (``greet@prod``), ``@FILE``, text, a ``Path``, or
             one that ``get_prompt`` gave. Looked up once, before the first line; they always win.
+        name: Unique name; made from flow, variant and time unless given.
         display_name: For people; may hold ``${variant_id}``, ``${run}``, ``${timestamp}``.
         description: For people.
         tags: Labels.
@@ -114,9 +114,9 @@ def run(
         "init": dict(init or {}),
         "config": dict(config or {}),
         "outputs": tuple(outputs),
+        "prompts": dict(prompts or {}),
         "environment_variables": dict(environment_variables or {}),
         "tags": dict(tags or {}),
-        "prompts": dict(prompts or {}),
     }
     spec = RunSpec(
         **given,

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from penstock.api.flows import FlowFunction, flow_variables
+from penstock.api.flows import FlowFunction
 from penstock.cli.arguments import (
     add_choices,
     add_common,

@@ -75,8 +75,8 @@ class Inline:
         return self._program
 
     def _bound(self) -> Program:
-        try:
         self._commit.begin()
+        try:
             return bind(self.flow, connections=self._connections, models=self._models)
         except LoadError as error:
             # What the flow's code raised while it was imported is in the sentence.

@@ -18,8 +18,8 @@ from penstock.frontends.load import find, load
 from penstock.graph.check import require
 from penstock.graph.flow import Flow
 from penstock.graph.override import override_inputs
-from penstock.runners.job import Job
 from penstock.registry.pins import with_prompts
+from penstock.runners.job import Job
 from penstock.runs.spec import RunSpec
 from penstock.settings import Settings
 
@@ -61,7 +61,6 @@ def _load(source: str | Path, spec: RunSpec) -> Flow:
     )
 
 
-def plan_job(
 def plan_prompts(spec: RunSpec, flow: Flow, settings: Settings) -> tuple[Flow, list[str]]:
     """The flow with its prompts looked up, once for all workers, and notes; a resumed run keeps those it had.
 
@@ -73,15 +72,16 @@ def plan_prompts(spec: RunSpec, flow: Flow, settings: Settings) -> tuple[Flow, l
     return with_prompts(flow, spec.prompts, settings, known=spec.pins)
 
 
+def plan_job(
     spec: RunSpec,
     settings: Settings,
     flow: Flow,
     connections: Connections,
     files: Path,
-    own: Environment | None = None,
     *,
-) -> tuple[Job, list[str]]:
+    own: Environment | None = None,
     commit: str | None = None,
+) -> tuple[Job, list[str]]:
     """What the workers are told, and notes for the reader of the run.
 
     Args:
@@ -109,9 +109,9 @@ def plan_prompts(spec: RunSpec, flow: Flow, settings: Settings) -> tuple[Flow, l
         init=flow.source.init,
         config=flow.source.config,
         outputs=flow.source.outputs,
-        connections=exported,
         prompts=flow.pins.to_json() if flow.pins else {},
         commit=commit,
+        connections=exported,
         environment={**connections.env_values, **variables},
         offline=spec.offline.to_json() if spec.offline else None,
         settings={"home": str(settings.home), "file": {k: v for k, v in settings.file.items() if k not in _KEPT_HERE}},

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from penstock.errors import StoreError, UsageError
-from penstock.models.offline import OfflineSpec
 from penstock.graph.prompt import Pins
+from penstock.models.offline import OfflineSpec
 from penstock.records import Run, Status
 from penstock.runs.spec import RunSpec
 from penstock.store.journal import Journal
@@ -20,9 +20,9 @@ from penstock.store.offsets import Offsets
 
 # Where images of results are, in a run's folder.
 IMAGES = Path("flow_outputs", "images")
-
 # Property of a run: its prompts as they were looked up, texts included.
 PROMPTS = "prompts"
+
 
 def kept(spec: RunSpec) -> dict[str, Any]:
     """What a resumed run needs to know of ``spec`` beyond the run's own fields; names of variables, not their values."""
@@ -71,9 +71,9 @@ def resumed_spec(spec: RunSpec, run: Run) -> RunSpec:
             "init",
             "config",
             "outputs",
+            "prompts",
         )
         if getattr(spec, name)
-            "prompts",
     ]
     if given:
         raise UsageError(
@@ -99,10 +99,10 @@ def resumed_spec(spec: RunSpec, run: Run) -> RunSpec:
         init=told.get("init") or {},
         config=told.get("config") or {},
         outputs=tuple(told.get("outputs") or ()),
+        pins=Pins.from_json(told.get(PROMPTS) or {}),
         join_on=told.get("join_on"),
         node_concurrency=told.get("node_concurrency") or spec.node_concurrency,
         line_timeout=spec.line_timeout or told.get("line_timeout"),
-        pins=Pins.from_json(told.get(PROMPTS) or {}),
         offline=spec.offline or offline,
         cache=spec.cache or bool(told.get("cache")),
         environment=spec.environment or told.get("env"),
