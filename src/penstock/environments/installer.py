@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import shutil
@@ -68,7 +69,8 @@ class Installer:
             self._run([str(self.uv), "venv", "--no-project", "--python", str(interpreter.path), str(root)], root, held)
             return
         try:
-            self._run([str(interpreter.path), "-I", "-m", "venv", str(root)], root, held)
+            bare = ["--without-pip"] if _pip_here() else []
+            self._run([str(interpreter.path), "-I", "-m", "venv", *bare, str(root)], root, held)
         except InstallError as error:
             raise InstallError(
                 f"{interpreter.path} can make no virtual environment; `pip install uv` gives an installer that can."
@@ -83,7 +85,10 @@ class Installer:
         """
         python = executable(root)
         command = [str(self.uv), "pip", "install", "--python", str(python)] if self.uv else []
-        command = command or [str(python), "-m", "pip", "install", "--no-input", "--disable-pip-version-check"]
+        if not command:
+            # The pip of this interpreter can serve others, and to copy it into each takes seconds.
+            pip = [sys.executable, "-m", "pip", "--python", str(python)] if _pip_here() else [str(python), "-m", "pip"]
+            command = [*pip, "install", "--no-input", "--disable-pip-version-check"]
         for file in files:
             command += ["-r", str(file)]
         for file in constraints:
@@ -129,6 +134,10 @@ def find_installer(env: Mapping[str, str]) -> Installer:
     found = next(iter(beside), None) or shutil.which("uv", path=env.get("PATH", ""))
     found = found or next((str(place / name) for place in places[2:] if os.access(place / name, os.X_OK)), None)
     return Installer(Path(found) if found else None, env)
+
+
+def _pip_here() -> bool:
+    return importlib.util.find_spec("pip") is not None
 
 
 def executable(root: Path) -> Path:
