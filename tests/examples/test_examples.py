@@ -99,6 +99,19 @@ def test_chat_remembers_what_was_asked_before(tmp_path):
     ]
 
 
+def test_a_passenger_talks_to_the_help_desk_until_satisfied(tmp_path):
+    run("run", "create", "-f", "examples/chat-group/run.yml", "--name", "talks",
+             "--offline", "examples/chat-group/offline.yaml", home=tmp_path)  # fmt: skip
+    lines = (tmp_path / "runs/talks/flow_outputs/output.jsonl").read_text(encoding="utf-8").splitlines()
+    talks = [json.loads(line)["conversation_history"] for line in lines]
+    assert [turn["answer"] for turn in talks[0] if turn["role"] == "desk"] == [
+        "The first ferry to Hollin leaves at 06:10.",
+        "The last ferry to Hollin leaves at 17:55.",
+    ]
+    assert [talk[-1].get("message") for talk in talks] == ["Thank you! [STOP]", "A pity. [STOP]", None]
+    assert len(talks[2]) == 8  # this one ends at max_turns: nobody can tell about the dog
+
+
 def test_every_sentence_has_an_answer_of_its_own_for_both_prompts():
     sentences = {
         json.loads(line)["text"] for line in (ENTITIES / "data.jsonl").read_text(encoding="utf-8").splitlines()
@@ -111,7 +124,7 @@ def test_every_sentence_has_an_answer_of_its_own_for_both_prompts():
     assert plain == sentences
 
 
-@pytest.mark.parametrize("folder", sorted(path.parent.name for path in ROOT.glob("examples/*/flow.dag.yaml")))
+@pytest.mark.parametrize("folder", sorted(path.parent.name for path in ROOT.glob("examples/*/flow.*.yaml")))
 def test_bundled_flows_are_valid(folder, tmp_path):
     run("flow", "validate", "--source", f"examples/{folder}", home=tmp_path)
 

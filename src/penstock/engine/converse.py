@@ -74,7 +74,9 @@ async def _turn(speaker: Speaker, turn: int, inputs: Mapping[str, Any], talk: _T
     # Each turn gets copies: what a role does to its history or its inputs is nobody else's business.
     given = {name: _copy(value) for name, value in speaker.constants.items()}
     given |= {source.parameter: _copy(inputs[source.input]) for source in speaker.inputs if source.input in inputs}
-    given[role.history] = [_written(said, role) for said in talk.said]
+    given[role.history] = _history(role, talk.said[:-1] if role.last else talk.said)
+    if role.last and talk.said:
+        given[role.last] = _copy(talk.said[-1].content)
     with speaker.surroundings.active():
         result = await speak(speaker.program, given)
     talk.runs += [_named(run, role.name, turn) for run in result.nodes]
@@ -104,8 +106,23 @@ def _failed(failure: Failure, role: str, turn: int) -> Failure:
     )
 
 
+def _history(listener: Role, said: list[_Said]) -> list[Any]:
+    """The conversation as ``listener`` wants to find it."""
+    if listener.style != "turns":
+        return [_written(one, listener) for one in said]
+    port = listener.flow.chat_input
+    question = port.name if port is not None else listener.last or "question"
+    turns: list[Any] = []
+    heard: Any = ""
+    for one in said:
+        if one.role == listener.name:
+            turns.append({"inputs": {question: _copy(heard)}, "outputs": _copy(one.output)})
+        else:
+            heard = one.content
+    return turns
+
+
 def _written(said: _Said, listener: Role) -> Any:
-    """A turn as ``listener`` wants to find it in its history."""
     match listener.style:
         case "pairs":
             return [said.role, _copy(said.output)]

@@ -16,11 +16,10 @@ from typing import Any, cast, get_args
 from penstock.errors import LoadError, PenstockError
 from penstock.frontends.chosen import Chosen
 from penstock.frontends.findings import Findings
-from penstock.frontends.roles import RoleSpec, choices_of, environment_of, ports_of, role_spec
+from penstock.frontends.roles import RoleSpec, choices_of, environment_of, ports_of, role_spec, unmapped
 from penstock.graph.check import nearest
 from penstock.graph.flow import Flow, FlowOutput, Group, HistoryStyle, Role, Source
 from penstock.graph.node import Call, Node
-from penstock.graph.reference import Reference
 from penstock.yaml import Document
 
 STOP_SIGNAL = "[STOP]"
@@ -106,21 +105,18 @@ class _Part:
     flow: Flow
 
     def role(self, style: HistoryStyle, signal: str | None) -> Role:
-        own = self.spec.stop_signal if self.spec.has_stop_signal else signal
-        return Role(self.spec.name, self.flow, self.spec.history, self.spec.style or style, own or None)
+        """The role; ``style`` and ``signal`` are the group's, for where it has none of its own."""
+        spec, flow = self.spec, self.flow
+        # An unchanged chat flow finds in its history what it finds there when a person chats with it.
+        usual: HistoryStyle = flow.chat_style if spec.last and flow.chat_input is not None else style
+        own = spec.stop_signal if spec.has_stop_signal else signal
+        return Role(spec.name, flow, spec.history, spec.style or usual, spec.last, own or None)
 
     def node(self, line: int | None) -> Node:
-        inputs = {**self.spec.inputs, **self._unmapped()}
+        """What stands for the role in the graph."""
+        inputs = {**self.spec.inputs, **unmapped(self.spec, self.flow)}
         call = Call("chat_role", "flow", path=self.spec.path)
         return Node(self.spec.name, call, inputs, line=line, description=self.flow.description)
-
-    def _unmapped(self) -> dict[str, Any]:
-        """Inputs that must have a value and that nobody mapped are taken from the group's inputs of the same names."""
-        return {
-            name: Reference("input", name)
-            for name, port in self.flow.inputs.items()
-            if name not in self.spec.inputs and name != self.spec.history and not (port.has_default or port.optional)
-        }
 
 
 @contextmanager
@@ -169,7 +165,7 @@ def _part(found: Findings, spec: RoleSpec, chosen: Chosen, folder: Path, load_pa
     except PenstockError as error:
         found.error(error.code, f"The flow of role {spec.name!r} cannot be loaded: {error.message}", *place, "path")
         return None
-    for name in (*spec.inputs, spec.history):
+    for name in (*spec.inputs, spec.history, spec.last):
         if name and name not in flow.inputs:
             found.error(
                 "UnknownInput",

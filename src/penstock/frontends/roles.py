@@ -17,6 +17,7 @@ from penstock.graph.types import TYPES
 _KEYS = ("role", "name", "path", "inputs", "init", "config", "variant", "connections", "stop_signal", "history")
 _PORT = ("type", "default", "description")
 _CONVERSATION = "${parent.conversation_history}"
+_LAST = "${parent.last_message}"
 _PREFIXES = ("${parent.inputs.", "${inputs.")
 
 # The role's place in the file and its flow, by the role's name.
@@ -25,13 +26,18 @@ Cast = Mapping[str, "tuple[RoleSpec, Flow]"]
 
 @dataclass(frozen=True, slots=True)
 class RoleSpec:
-    """An item of ``roles``: ``inputs`` holds literals and references to the group's inputs, the history left out."""
+    """An item of ``roles``.
+
+    ``history`` and ``last`` are the inputs that take the conversation and what was said last; ``inputs`` holds the others:
+    literals and references to the group's inputs.
+    """
 
     index: int
     name: str
     path: str
     history: str
-    inputs: Mapping[str, Any]
+    last: str | None
+    inputs: dict[str, Any]
     style: HistoryStyle | None = None
     stop_signal: str | None = None
     has_stop_signal: bool = False
@@ -52,12 +58,13 @@ def role_spec(found: Findings, index: int, value: Any) -> RoleSpec | None:
             found.error("ChatRoleError", f"Role {index + 1} has no {key}.", *place)
     if not (isinstance(name, str) and name and isinstance(path, str) and path):
         return None
-    history, inputs = _inputs(found, name, data.get("inputs"), index)
+    history, last, inputs = _inputs(found, name, data.get("inputs"), index)
     return RoleSpec(
         index=index,
         name=name,
         path=path,
         history=history,
+        last=last,
         inputs=inputs,
         style=_style(found, name, data.get("history"), index),
         stop_signal=None if data.get("stop_signal") is None else str(data["stop_signal"]),
@@ -72,24 +79,12 @@ def role_spec(found: Findings, index: int, value: Any) -> RoleSpec | None:
     )
 
 
-def _inputs(found: Findings, name: str, value: Any, index: int) -> tuple[str, dict[str, Any]]:
-    """The input that takes the conversation, and the others."""
+def _inputs(found: Findings, name: str, value: Any, index: int) -> tuple[str, str | None, dict[str, Any]]:
+    """The input that takes the conversation, the one that takes what was said last, and the others."""
     place = ("roles", index, "inputs")
-    histories: list[str] = []
-    inputs: dict[str, Any] = {}
-    for key, given in found.mapping(value, f"inputs of role {name!r}", *place).items():
-        if given == _CONVERSATION:
-            histories.append(str(key))
-            continue
-        prefix = next((p for p in _PREFIXES if isinstance(given, str) and given.startswith(p)), None)
-        if prefix is not None and is_reference(given):
-            inputs[str(key)] = Reference("input", given[len(prefix) : -1])
-            continue
-        if is_reference(given):
-            known = f"{_CONVERSATION} and ${{parent.inputs.NAME}}"
-            message = f"Input {key!r} of role {name!r} refers to {given}, which a group does not have."
-            found.error("ChatGroupError", message, *place, key, hint=f"It has {known}.")
-        inputs[str(key)] = given
+    given = {str(key): item for key, item in found.mapping(value, f"inputs of role {name!r}", *place).items()}
+    histories = [key for key, item in given.items() if item == _CONVERSATION]
+    lasts = [key for key, item in given.items() if item == _LAST]
     if not histories:
         found.error(
             "MissingConversationHistoryExpression",
@@ -97,14 +92,32 @@ def _inputs(found: Findings, name: str, value: Any, index: int) -> tuple[str, di
             *("roles", index),
             hint=f"Map one input to {_CONVERSATION}.",
         )
-    elif len(histories) > 1:
-        found.error(
-            "MultipleConversationHistoryInputsMapping",
-            f"Role {name!r} takes the conversation in more than one input: {', '.join(histories)}.",
-            *(*place, histories[1]),
-            hint="Map exactly one to it.",
-        )
-    return (histories[0] if histories else ""), inputs
+    for what, keys in (("the conversation", histories), ("the last message", lasts)):
+        if len(keys) > 1:
+            found.error(
+                "MultipleConversationHistoryInputsMapping",
+                f"Role {name!r} takes {what} in more than one input: {', '.join(keys)}.",
+                *(*place, keys[1]),
+                hint="Map exactly one to it.",
+            )
+    others = {
+        key: _value(found, name, key, item, place) for key, item in given.items() if key not in (*histories, *lasts)
+    }
+    return next(iter(histories), ""), next(iter(lasts), None), others
+
+
+def _value(found: Findings, name: str, key: str, item: Any, place: tuple[str | int, ...]) -> Any:
+    """A literal, or a reference to an input of the group."""
+    if not is_reference(item):
+        return item
+    prefix = next((prefix for prefix in _PREFIXES if item.startswith(prefix)), None)
+    if prefix is not None:
+        return Reference("input", item[len(prefix) : -1])
+    message = f"Input {key!r} of role {name!r} refers to {item}, which a group does not have."
+    found.error(
+        "ChatGroupError", message, *place, key, hint=f"It has {_CONVERSATION}, {_LAST}, ${{parent.inputs.NAME}}."
+    )
+    return item
 
 
 def _style(found: Findings, name: str, value: Any, index: int) -> HistoryStyle | None:
@@ -159,6 +172,16 @@ def choices_of(found: Findings, chosen: Chosen, names: Sequence[str]) -> dict[st
     return split
 
 
+def unmapped(spec: RoleSpec, flow: Flow) -> dict[str, Any]:
+    """Inputs that must have a value and that nobody mapped: they are taken from the group's inputs of the same names."""
+    known = {*spec.inputs, spec.history, spec.last}
+    return {
+        name: Reference("input", name)
+        for name, port in flow.inputs.items()
+        if name not in known and not (port.has_default or port.optional)
+    }
+
+
 def ports_of(found: Findings, declared: Any, cast: Cast) -> dict[str, FlowInput]:
     """The group's inputs: those that its file declares and those that its roles take.
 
@@ -168,15 +191,9 @@ def ports_of(found: Findings, declared: Any, cast: Cast) -> dict[str, FlowInput]
     specs = found.mapping(declared, "inputs", "inputs")
     taken: dict[str, list[FlowInput]] = {str(name): [] for name in specs}
     for spec, flow in cast.values():
-        mapped = {
-            name: port
-            for name, port in flow.inputs.items()
-            if name in spec.inputs or (name != spec.history and not (port.has_default or port.optional))
-        }
-        for name, port in mapped.items():
-            value = spec.inputs.get(name, Reference("input", name))
-            if isinstance(value, Reference):
-                taken.setdefault(value.name, []).append(port)
+        for name, value in (spec.inputs | unmapped(spec, flow)).items():
+            if isinstance(value, Reference) and name in flow.inputs:
+                taken.setdefault(value.name, []).append(flow.inputs[name])
     return {name: _port(found, name, specs.get(name), ports) for name, ports in taken.items()}
 
 

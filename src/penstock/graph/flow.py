@@ -13,7 +13,7 @@ from penstock.graph.prompt import NO_PINS, Pins
 from penstock.graph.reference import Reference
 
 ChatStyle = Literal["turns", "messages"]
-HistoryStyle = Literal["outputs", "pairs", "messages"]
+HistoryStyle = Literal["outputs", "pairs", "messages", "turns"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,8 @@ class Role:
         history: The input of that flow which takes the conversation so far.
         style: How the conversation is written there. ``outputs``: ``{"role": …, **outputs}`` a turn; ``pairs``:
             ``[role, outputs]``; ``messages``: ``{"role": …, "content": …}``, its own turns as the assistant's and all others
-            as the user's.
+            as the user's; ``turns``: ``{"inputs": {…}, "outputs": {…}}`` for each of its own, with what it answered to.
+        last: The input which takes what was said last; the conversation that it gets then ends before that.
         stop_signal: Text that ends the conversation when this role says it; None for none.
     """
 
@@ -107,6 +108,7 @@ class Role:
     flow: Flow
     history: str
     style: HistoryStyle = "outputs"
+    last: str | None = None
     stop_signal: str | None = None
 
 
