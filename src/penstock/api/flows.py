@@ -167,6 +167,7 @@ def load(
     found = Connections.open(settings, files, connections or {})
     variants = (variant,) if isinstance(variant, str) else tuple(variant)
     flow = load_flow(source, variants=variants, connections=overrides or {}, init=init, config=config, outputs=outputs)
+    flow, _ = with_prompts(flow, prompts or {}, settings)
     flow = override_inputs(flow, inputs or {})
     spec = OfflineSpec.parse(offline) if isinstance(offline, str) else offline
     return FlowFunction(flow, found, Models(settings, spec, secrets=found.secrets()), env or {}, settings)

@@ -56,8 +56,9 @@ class Inline:
         self.folder = Path(flow.source.file).parent
         self._connections = connections
         self._models = models
-        self._isolation = Isolation(self.folder, environment)
-        self._session = Session(models, connections)
+        self._isolation = Isolation(self.folder, environment, modules=flow.loaded)
+        self._commit = Commit(folder=self.folder)
+        self._session = Session(models, connections, flow.pins, commit=self._commit)
         self._pool = ThreadPoolExecutor(min(32, 4 * (os.cpu_count() or 1)) + node_concurrency, "penstock-node")
         self._node_concurrency = node_concurrency
         self._program: Program | None = None
