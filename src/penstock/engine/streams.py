@@ -75,6 +75,11 @@ def is_stream(value: Any) -> bool:
     return isinstance(value, (Stream, AsyncStream, TextStream))
 
 
+def unwrapped(value: Any) -> Any:
+    """What a node itself returned, where ``wrap`` made a stream of it."""
+    return value._source if isinstance(value, (Stream, AsyncStream)) else value
+
+
 def joined(stream: AnyStream) -> str:
     """All pieces so far as one text, as prompt flow shows a consumed generator."""
     return "".join(str(item) for item in stream.items if item is not None)

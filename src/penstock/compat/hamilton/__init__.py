@@ -1,0 +1,1 @@
+"""Hamilton's drivers, run by Penstock: change the import, keep the code."""
