@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 import shutil
 import tempfile
 import weakref
@@ -68,9 +70,19 @@ class FlowFunction:
         """
         return self.value(self.invoke(inputs))
 
-    async def call_async(self, **inputs: Any) -> dict[str, Any]:
+    async def call_async(self, **inputs: Any) -> Any:
         """The same for a caller with an event loop."""
-        return _output(await self.inline.call_async(inputs))
+        return self.value(await self.inline.call_async(inputs))
+
+    def value(self, result: LineResult) -> Any:
+        """What a call of the flow gives to its caller: see ``__call__``.
+
+        Raises:
+            FlowError: The call that gave ``result`` failed.
+        """
+        output = _output(result)
+        run = next((run for run in result.nodes if run.node == self.flow.whole), None)
+        return output if run is None else _bare(run.output, output)
 
     def invoke(self, inputs: Mapping[str, Any]) -> LineResult:
         """Call the flow; returns everything there is to know about the call, a failure included."""
@@ -110,6 +122,22 @@ def _output(result: LineResult) -> dict[str, Any]:
     if result.failure is not None:
         raise FlowError(result.failure, result)
     return dict(result.output or {})
+
+
+def _bare(value: Any, output: dict[str, Any]) -> Any:
+    """What the code returned; where it held streams, their texts are in their place."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        streams = {name: item for name, item in output.items() if getattr(value, name) is not item}
+        return _replaced(value, streams) if streams else value
+    return output if isinstance(value, Mapping) else output["output"]
+
+
+def _replaced(value: Any, fields: Mapping[str, Any]) -> Any:
+    changed = copy.copy(value)
+    for name, item in fields.items():
+        # Past a frozen dataclass's own guard: the copy is nobody's yet.
+        object.__setattr__(changed, name, item)
+    return changed
 
 
 def _merged(flow: Flow, owner: object) -> Flow:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from penstock.connections.kinds import Connection
+from penstock.connections.model_configuration import plain
 from penstock.connections.resolve import Connections
 from penstock.graph.prompt import Given
 from penstock.models.offline import OfflineSpec
@@ -102,6 +103,7 @@ def run(
     settings = settings or read_settings()
     files = [env_file] if isinstance(env_file, (str, Path)) else list(env_file)
     named, by_node = _connections(connections or {})
+    values, given_there = plain(init or {})
     paths, rows = _data(data)
     given: dict[str, Any] = {
         "flow": str(flow) if flow is not None else "",
@@ -111,7 +113,7 @@ def run(
         "variants": (variant,) if isinstance(variant, str) else tuple(variant or ()),
         "connections": by_node,
         "overrides": dict(overrides or {}),
-        "init": dict(init or {}),
+        "init": values,
         "config": dict(config or {}),
         "outputs": tuple(outputs),
         "prompts": dict(prompts or {}),
@@ -132,7 +134,7 @@ def run(
         offline=_offline(offline),
         cache=cache,
     )
-    found = Connections.open(settings, files, named)
+    found = Connections.open(settings, files, {**named, **given_there})
     datasets = {"data": Dataset.of_rows(rows)} if rows is not None else None
     return run_batch(spec, settings, found, listener=listener, datasets=datasets).run
 

@@ -12,6 +12,8 @@ from penstock.connections.connection import Connection
 from penstock.connections.hosted import OpenAIConnection
 from penstock.errors import BadConnection
 
+_KEY = "api_key"
+
 
 class ModelConfiguration:
     """Base of both kinds: a model, and its endpoint's settings or the name of a connection that has them."""
@@ -156,11 +158,34 @@ def connections_in(value: Any) -> Iterator[str]:
         yield value["connection"]
 
 
+def plain(init: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Connection]]:
+    """A constructor's values as other processes can be told them, and the connections among them by the names they now have."""
+    values: dict[str, Any] = {}
+    named: dict[str, Connection] = {}
+    for name, value in init.items():
+        if isinstance(value, Connection):
+            label = value.name or f"init.{name}"
+            named[label] = value
+            values[name] = label
+        else:
+            values[name] = value.fields() if isinstance(value, ModelConfiguration) else value
+    return values, named
+
+
+def without_keys(init: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """A constructor's values without the secrets in them, as they may be kept, and the names of those that had some."""
+    values = {
+        name: {key: item for key, item in value.items() if key != _KEY} if isinstance(value, Mapping) else value
+        for name, value in init.items()
+    }
+    return values, [name for name, value in init.items() if any(keys_in(value))]
+
+
 def keys_in(value: Any) -> Iterator[str]:
     """Secrets in a constructor's values: keys of model configurations, given as objects or as maps."""
     if isinstance(value, ModelConfiguration):
         value = value.fields()
     if isinstance(value, Mapping):
-        key = value.get("api_key")
+        key = value.get(_KEY)
         if isinstance(key, str) and key:
             yield key

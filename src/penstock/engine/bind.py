@@ -29,7 +29,7 @@ from penstock.environments.distributions import provider
 from penstock.environments.missing import advised
 from penstock.errors import BadReference, LoadError, PenstockError
 from penstock.graph.check import require
-from penstock.graph.flow import Flow
+from penstock.graph.flow import Flow, FlowInput
 from penstock.graph.node import Node
 from penstock.graph.reference import Reference, getter
 from penstock.models.pool import Models
@@ -53,7 +53,7 @@ def bind(flow: Flow, *, connections: Connections, models: Models, folder: Path |
     """
     require(flow)
     folder = folder or Path(flow.source.file).parent
-    inputs = tuple(InputPlan(p.name, p.type, p.default, p.has_default, p.optional) for p in flow.inputs.values())
+    inputs = tuple(_input(p) for p in flow.inputs.values())
     if flow.group is not None:
         speakers = speakers_of(flow, folder, functools.partial(bind, connections=connections, models=models))
         blocking = all(speaker.program.blocking for speaker in speakers)
@@ -190,6 +190,11 @@ def _blocks(step: Step) -> bool:
     if step.block is not None:
         return step.block.program.blocking
     return step.bound.mode != "async" and not _is_async_generator(step)
+
+
+def _input(port: FlowInput) -> InputPlan:
+    # No type at all is one that nothing is converted to.
+    return InputPlan(port.name, port.type if port.converted else "", port.default, port.has_default, port.optional)
 
 
 def _then(first: Getter | None, second: Getter | None) -> Getter | None:

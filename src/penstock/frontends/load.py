@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from penstock.errors import LoadError, UsageError
-from penstock.frontends import chat_group, dag
+from penstock.frontends import chat_group, dag, flex
 from penstock.frontends.chosen import Chosen
 from penstock.graph.flow import Flow
 from penstock.yaml import Document, read
@@ -23,8 +22,6 @@ NAMES = (
     "flow.chat.yaml",
     "flow.chat.yml",
 )
-# ``package.module:function`` or ``package.module:Class``, as prompt flow reads entries.
-ENTRY = re.compile(r"[A-Za-z0-9_.]+:[A-Za-z0-9_]+")
 _SUFFIXES = (".yaml", ".yml", ".prompty", ".py")
 
 
@@ -45,7 +42,7 @@ def find(source: str | Path) -> Path:
             code="InvalidFlow",
         )
     if not path.is_dir():
-        if ENTRY.fullmatch(path.name) and path.parent.is_dir():
+        if flex.ENTRY.fullmatch(path.name) and path.parent.is_dir():
             return path.absolute()
         raise LoadError(f"{path}: there is no such file or folder.", code="FileNotFound")
     found = [path / name for name in NAMES if (path / name).is_file()]
@@ -91,13 +88,13 @@ def load(
         raise LoadError(
             f"{path}: .prompty files cannot be run yet; flow.dag.yaml folders can.", code="UnsupportedFormat"
         )
+    if not path.is_file():
+        _refuse(path, chosen, config="one function or class")
+        return flex.load_bare(path, chosen)
     document = read(path)
     if is_flex(document):
-        place = document.place("entry")
-        raise LoadError(
-            f"{place}: this is a flex flow (it has an 'entry'); these cannot be run yet, flow.dag.yaml folders can.",
-            code="InvalidFlexFlowEntry",
-        )
+        _refuse(path, chosen, config="one function or class")
+        return flex.load(document, chosen)
     if chat_group.is_group(document):
         return chat_group.load(document, chosen, load)
     _refuse(path, chosen, init="a graph of nodes", config="a graph of nodes")

@@ -36,8 +36,13 @@ class FlowInput:
 
     @property
     def has_default(self) -> bool:
-        """Whether the input may be left out."""
+        """Whether there is a value here for an input that is left out."""
         return self.default is not None
+
+    @property
+    def may_be_left_out(self) -> bool:
+        """Whether there is one anywhere, here or in the code."""
+        return self.optional or self.has_default
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ class Call:
     package tool's id, or the ``module:name`` of an entry. ``function`` is the callable itself where the front end had to load
     the code to know the graph (type ``function``); such a flow runs only in the process that loaded it. ``prompt`` takes the
     place of the template file: a reference such as ``greet@prod``, and once it is looked up the prompt itself.
+    ``init`` are the values for the constructor of an entry that is a class, ``init_types`` the types of what it takes.
     """
 
     type: str | None
@@ -42,6 +43,8 @@ class Call:
     module: str | None = None
     function: Callable[..., Any] | None = field(default=None, compare=False, repr=False)
     prompt: str | PinnedPrompt | None = None
+    init: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
+    init_types: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True, slots=True)

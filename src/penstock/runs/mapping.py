@@ -91,10 +91,10 @@ class ColumnMapping:
             columns: The data's columns, to note a column that looks meant for an input but is not used.
         """
         raw = raw or {}
-        merged = {name: f"${{{DATA}.{name}}}" for name, port in inputs.items() if not port.has_default}
+        merged = {name: f"${{{DATA}.{name}}}" for name, port in inputs.items() if not port.may_be_left_out}
         merged.update(raw)
         notes = tuple(_unused_note(name) for name in _unused(inputs, raw, columns))
-        return cls(merged, [name for name, port in inputs.items() if port.has_default], notes)
+        return cls(merged, [name for name, port in inputs.items() if port.may_be_left_out], notes)
 
     @property
     def sources(self) -> frozenset[str]:
@@ -149,7 +149,7 @@ class ColumnMapping:
                 text = f"Mapping {key!r} is no input of the flow{_nearest(key, flow_inputs)}; it is passed on unused."
                 found.append(Diagnostic("note", "UnknownInput", text, file))
         for name, port in flow_inputs.items():
-            if name not in self._template and not port.has_default:
+            if name not in self._template and not port.may_be_left_out:
                 text = f"Flow input {name!r} has no default and is not mapped."
                 found.append(Diagnostic("error", "InputNotFound", text, file, hint=f"Add {name}: ${{data.…}}."))
         for name in _unused(flow_inputs, self._template, columns.get(DATA, ())):
@@ -214,7 +214,7 @@ def _check_reference(
 
 
 def _unused(inputs: Mapping[str, FlowInput], mapped: Collection[str], columns: Collection[str]) -> list[str]:
-    return [name for name, port in inputs.items() if port.has_default and name not in mapped and name in columns]
+    return [name for name, port in inputs.items() if port.may_be_left_out and name not in mapped and name in columns]
 
 
 def _unused_note(name: str) -> str:

@@ -8,6 +8,7 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
+from penstock.connections.model_configuration import connections_in, keys_in
 from penstock.connections.redact import secret_variables
 from penstock.connections.resolve import Connections
 from penstock.environments.environment import Environment
@@ -37,7 +38,7 @@ def plan_flow(spec: RunSpec, stack: ExitStack) -> Flow:
     """
     flow = _load(spec.flow, spec)
     require(override_inputs(flow, spec.overrides))
-    if not flow.inputs:
+    if not flow.inputs and flow.whole is None:
         raise InputError(
             f"{flow.source.file}: a flow without inputs cannot be run over data; declare an input, or use `flow test`.",
             code="InputNotFound",
@@ -100,7 +101,7 @@ def plan_job(
     variables, notes = environment(flow.environment_variables, spec.environment_variables, connections.get)
     workers, concurrency = worker_count(spec, settings), line_concurrency(spec, settings)
     exported = connections.export(_connection_names(spec, flow, connections))
-    secrets = connections.secrets() | secret_variables({**connections.env_values, **variables})
+    secrets = connections.secrets() | secret_variables({**connections.env_values, **variables}) | _init_keys(flow)
     job = Job(
         flow=flow.source.file,
         variants=spec.variants,
@@ -143,6 +144,10 @@ def flow_path(spec: RunSpec) -> Path:
     return find(spec.flow)
 
 
+def _init_keys(flow: Flow) -> set[str]:
+    return {key for node in flow.nodes for value in node.call.init.values() for key in keys_in(value)}
+
+
 def _connection_names(spec: RunSpec, flow: Flow, connections: Connections) -> list[str]:
     """Connections that the flow may ask for: those that its file and the overrides name, and those of the env files."""
     flow = override_inputs(flow, spec.overrides)
@@ -150,6 +155,7 @@ def _connection_names(spec: RunSpec, flow: Flow, connections: Connections) -> li
     names = {node.call.connection for node in nodes if node.call.connection}
     for node in nodes:
         names.update(value for value in node.inputs.values() if isinstance(value, str))
+        names.update(name for value in node.call.init.values() for name in connections_in(value))
     for value in (*flow.environment_variables.values(), *spec.environment_variables.values()):
         text = as_text(value)
         if text.startswith("${"):

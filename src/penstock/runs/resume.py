@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from penstock.connections.model_configuration import keys_in, without_keys
 from penstock.errors import StoreError, UsageError
 from penstock.graph.prompt import Pins
 from penstock.models.offline import OfflineSpec
@@ -31,7 +32,8 @@ def kept(spec: RunSpec) -> dict[str, Any]:
         "data": {name: _whole(path) for name, path in spec.data.items()},
         "connections": {node: dict(changes) for node, changes in spec.connections.items()},
         "overrides": dict(spec.overrides),
-        "init": dict(spec.init),
+        "init": without_keys(spec.init)[0],
+        "init_keys": without_keys(spec.init)[1],
         "config": dict(spec.config),
         "outputs": list(spec.outputs),
         "join_on": spec.join_on,
@@ -73,7 +75,7 @@ def resumed_spec(spec: RunSpec, run: Run) -> RunSpec:
             "outputs",
             "prompts",
         )
-        if getattr(spec, name)
+        if getattr(spec, name) and not (name == "init" and run.properties.get("init_keys"))
     ]
     if given:
         raise UsageError(
@@ -86,6 +88,7 @@ def resumed_spec(spec: RunSpec, run: Run) -> RunSpec:
             f"Run {run.name!r} was given the environment variables {', '.join(missing)}, whose values are not kept; give them"
             " again with --environment-variables."
         )
+    init = _init(spec, run)
     offline = OfflineSpec.from_json(told["offline"]) if told.get("offline") else None
     return dataclasses.replace(
         spec,
@@ -96,7 +99,7 @@ def resumed_spec(spec: RunSpec, run: Run) -> RunSpec:
         variants=run.variant,
         connections=told.get("connections") or {},
         overrides=told.get("overrides") or {},
-        init=told.get("init") or {},
+        init=init,
         config=told.get("config") or {},
         outputs=tuple(told.get("outputs") or ()),
         pins=Pins.from_json(told.get(PROMPTS) or {}),
@@ -108,6 +111,19 @@ def resumed_spec(spec: RunSpec, run: Run) -> RunSpec:
         environment=spec.environment or told.get("env"),
         python=spec.python or told.get("python"),
     )
+
+
+def _init(spec: RunSpec, run: Run) -> Mapping[str, Any]:
+    """The constructor's values of ``run``; where there were keys in them, all are given again."""
+    told, keys = run.properties.get("init") or {}, run.properties.get("init_keys") or ()
+    if not keys:
+        return told
+    if without_keys(spec.init)[0] != told or not all(any(keys_in(spec.init.get(name))) for name in keys):
+        raise UsageError(
+            f"Run {run.name!r} was given a key inside {', '.join(keys)} of its init values, and keys are not kept; give the"
+            " same values again with --init, or name a connection there instead of a key."
+        )
+    return spec.init
 
 
 def require_ended(run: Run) -> None:
