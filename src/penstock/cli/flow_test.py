@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from penstock.api.flows import FlowFunction
+from penstock.api.flows import FlowFunction, flow_variables
 from penstock.cli.arguments import (
     add_choices,
     add_common,
@@ -98,6 +98,8 @@ def open_flow(arguments: argparse.Namespace) -> FlowFunction:
         init=read_inputs(arguments.init, "--init"),
         config=pairs(arguments.config, "--config"),
         outputs=names(arguments.outputs),
+        here=True,
+        environment=lambda own: flow_variables(own, variables, connections),
     )
     flow, notes = with_prompts(flow, prompts(arguments.prompt), settings)
     for said in notes:
@@ -140,7 +142,7 @@ def _flow(function: FlowFunction, arguments: argparse.Namespace) -> int:
         if not history.may_be_left_out:
             inputs[history.name] = []
     unknown = [name for name in inputs if name not in flow.inputs]
-    if unknown:
+    if unknown and not flow.strict:
         note(f"unknown inputs, ignored: {', '.join(unknown)}.")
     # A flow that cannot be bound is told apart from one that fails.
     program = function.inline.program

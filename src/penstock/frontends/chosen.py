@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+
+def _no_variables(own: Mapping[str, Any]) -> Mapping[str, str]:  # ruff: ignore[unused-function-argument]  a default
+    return {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,3 +20,5 @@ class Chosen:
     init: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
     config: Mapping[str, Any] = field(default_factory=dict[str, Any])
     outputs: tuple[str, ...] = ()
+    here: bool = False
+    environment: Callable[[Mapping[str, Any]], Mapping[str, str]] = field(default=_no_variables, repr=False)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
+import functools
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from penstock.errors import LoadError, UsageError
 from penstock.frontends import chat_group, dag, flex
 from penstock.frontends.chosen import Chosen
+from penstock.frontends.functions import load as functions
+from penstock.frontends.functions.file import is_functions_file
 from penstock.graph.flow import Flow
 from penstock.yaml import Document, read
 
@@ -64,10 +68,13 @@ def load(
     init: Mapping[str, Any] | None = None,
     config: Mapping[str, Any] | None = None,
     outputs: tuple[str, ...] = (),
+    here: bool = False,
+    environment: Callable[[Mapping[str, Any]], Mapping[str, str]] | None = None,
 ) -> Flow:
     """The flow at ``source``, whatever its format.
 
-    None of its code is imported, except where the code alone says what the graph is (modules of functions).
+    None of its code is imported; where the code alone says what the graph is (modules of functions), another process imports it
+    and describes the flow, unless it is to run ``here``.
 
     Args:
         source: A flow folder or file, or ``module:name``.
@@ -77,6 +84,8 @@ def load(
         init: Arguments of the constructor, where the flow is a class.
         config: What the alternatives of a graph of functions decide by.
         outputs: Functions whose values are asked for.
+        here: Import modules of functions in this process, so that the flow can run in it.
+        environment: Gives, for the flow's own ``environment_variables``, the variables to set while they are imported.
 
     Raises:
         LoadError: No flow can be made of it; findings that leave a flow are in its ``diagnostics``.
@@ -84,6 +93,7 @@ def load(
     """
     path = find(source)
     chosen = _chosen(variants, connections or {}, init or {}, config or {}, outputs)
+    chosen = dataclasses.replace(chosen, here=here, environment=environment or chosen.environment)
     if path.suffix == ".prompty":
         raise LoadError(
             f"{path}: .prompty files cannot be run yet; flow.dag.yaml folders can.", code="UnsupportedFormat"
@@ -91,12 +101,18 @@ def load(
     if not path.is_file():
         _refuse(path, chosen, config="one function or class")
         return flex.load_bare(path, chosen)
+    if path.suffix == ".py":
+        _refuse(path, chosen, init="a graph of functions")
+        return functions.load_file(path, chosen)
     document = read(path)
+    if is_functions_file(document):
+        _refuse(path, chosen, init="a graph of functions")
+        return functions.load(document, chosen)
     if is_flex(document):
         _refuse(path, chosen, config="one function or class")
         return flex.load(document, chosen)
     if chat_group.is_group(document):
-        return chat_group.load(document, chosen, load)
+        return chat_group.load(document, chosen, functools.partial(load, here=here, environment=environment))
     _refuse(path, chosen, init="a graph of nodes", config="a graph of nodes")
     return dag.load(document, variants=chosen.variants, connections=chosen.connections)
 

@@ -52,7 +52,7 @@ def _node(flow: Flow, node: Node, connections: Connections) -> Iterable[Diagnost
         yield from _connection(flow, node, connections)
     if call.source in ("package", "package_with_prompt"):
         yield from _package(flow, node)
-    if call.source == "package":
+    if call.source == "package" or call.type == "function" or call.source == "function":
         return
     if not call.path:
         if call.type is not None:

@@ -76,6 +76,7 @@ class Workbench:
             init=job.init,
             config=job.config,
             outputs=job.outputs,
+            here=True,
         )
         flow = override_inputs(pin_prompts(loaded, self.session.prompts), job.inputs)
         self.program = bind(flow, connections=self.connections, models=self.models)

@@ -45,20 +45,33 @@ class Isolation:
     Args:
         folder: The flow's folder.
         environment: Variables to set while its code runs.
+        modules: Modules of the folder that were imported before, by name.
         part: The flow is part of another, whose lines run it side by side with others: the working directory, which is the
             process's, stays that one's; what Penstock itself looks up by a relative path starts at this flow's folder.
     """
 
-    def __init__(self, folder: Path, environment: Mapping[str, str] | None = None, *, part: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        environment: Mapping[str, str] | None = None,
+        modules: Mapping[str, ModuleType] | None = None,
+        *,
+        part: bool = False,
+    ) -> None:
         self._folder = folder.resolve()
         self._part = part
         self._environment = dict(environment or {})
-        self._modules: dict[str, ModuleType] = {}
+        self._modules: dict[str, ModuleType] = dict(modules or {})
         self._hooks = [plugins.load("import_hook", name) for name in plugins.names("import_hook")]
         self._calls = 0
         self._moves = True
         self._names: set[str] | None = None
         self._undo = contextlib.ExitStack()
+
+    @property
+    def modules(self) -> Mapping[str, ModuleType]:
+        """The modules of the folder that its code has imported, by name."""
+        return self._modules
 
     @contextlib.contextmanager
     def active(self) -> Generator[None]:

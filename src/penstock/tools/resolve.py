@@ -37,7 +37,9 @@ def _resolve(node: Node, literals: Mapping[str, Any], references: Mapping[str, R
     if call.type == "entry":
         return bind_entry(call, literals, context, node.name)
     if call.type == "function":
-        return bind_function(call, literals, node.name)
+        return bind_function(call, literals, context, node.name)
+    if call.type == "prompty":
+        return bind_prompty(call, literals, context, node.name)
     if call.type == "prompt":
         return bind_prompt(call, literals, references, context, node.name)
     if call.type == "llm":

@@ -94,7 +94,7 @@ def _parameter(item: inspect.Parameter, function: Callable[..., Any]) -> Paramet
     if annotation is item.empty:
         kind = "object" if required or item.default is None else _type_name(type(item.default))
         return Parameter(item.name, kind, required)
-    classes = _connection_classes(annotation)
+    classes = connection_classes(annotation)
     if classes:
         optional = isinstance(annotation, types.UnionType) or isinstance(item.annotation, str)
         return Parameter(item.name, "connection", required, classes, optional)
@@ -122,7 +122,8 @@ def _named(text: str, function: Callable[..., Any]) -> Any:
     return typing.Union[tuple(classes)] if classes else Any  # ruff: ignore[non-pep604-annotation-union]  built from a list
 
 
-def _connection_classes(annotation: Any) -> tuple[type[Connection], ...]:
+def connection_classes(annotation: Any) -> tuple[type[Connection], ...]:
+    """The classes of connection that a parameter with this annotation takes; empty where it takes none."""
     if isinstance(annotation, type) and issubclass(annotation, Connection):
         return (annotation,)
     if typing.get_origin(annotation) in (typing.Union, types.UnionType):

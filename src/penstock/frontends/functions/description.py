@@ -1,0 +1,70 @@
+"""The flow of functions as another process describes it: so that looking at a flow runs none of its code here."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from penstock.errors import LoadError, PenstockError, UsageError
+from penstock.frontends.chosen import Chosen
+from penstock.graph.flow import Flow
+from penstock.graph.flow_json import unpack
+
+_SECONDS = 300
+
+
+def describe(path: Path, chosen: Chosen, environment: Mapping[str, str]) -> Flow:
+    """The flow at ``path``, of which no node can be called.
+
+    Raises:
+        LoadError: It cannot be loaded; the message is that of the process that tried.
+        UsageError: A choice that does not fit it.
+    """
+    request = {
+        "source": str(path),
+        "connections": {node: dict(found) for node, found in chosen.connections.items()},
+        "config": dict(chosen.config),
+        "outputs": list(chosen.outputs),
+        "environment": dict(environment),
+    }
+    try:
+        text = json.dumps(request)
+    except (TypeError, ValueError) as error:
+        raise UsageError(
+            f"{path}: the configuration of a flow that others load must be plain JSON: {error}."
+        ) from error
+    command = [sys.executable, "-P", "-m", "penstock.frontends.describe"]
+    try:
+        done = subprocess.run(command, input=text.encode(), capture_output=True, timeout=_SECONDS, env=_variables())
+    except subprocess.TimeoutExpired as error:
+        raise LoadError(
+            f"{path}: importing it takes longer than {_SECONDS} s; what it does at import belongs in a function.",
+            code="PythonLoadError",
+        ) from error
+    try:
+        answer: dict[str, Any] = json.loads(done.stdout)
+    except ValueError as error:
+        said = done.stderr.decode(errors="replace").strip()[-500:]
+        raise LoadError(
+            f"{path}: the process that imports it ended with {done.returncode}{f': {said}' if said else '.'}",
+            code="PythonLoadError",
+        ) from error
+    if "error" in answer:
+        raise _error(answer["error"])
+    flow = unpack(answer["flow"])
+    assert isinstance(flow, Flow), "what describes flows gives one"
+    return flow
+
+
+def _variables() -> dict[str, str]:
+    return {**os.environ, "PYTHONIOENCODING": "utf-8"}
+
+
+def _error(found: Mapping[str, Any]) -> PenstockError:
+    kinds: dict[str, type[PenstockError]] = {"LoadError": LoadError, "UsageError": UsageError}
+    return kinds.get(found["kind"], PenstockError)(found["message"], code=found["code"])
