@@ -118,6 +118,11 @@ class FlowFunction:
         self.inline.close()
 
 
+def flow_variables(own: Mapping[str, Any], given: Mapping[str, Any], connections: Connections) -> dict[str, str]:
+    """The variables for a flow's code: of the env files, of the flow's file (``own``), and ``given``, the later ones first."""
+    return {**connections.env_values, **environment(own, given, connections.get)[0]}
+
+
 def _output(result: LineResult) -> dict[str, Any]:
     if result.failure is not None:
         raise FlowError(result.failure, result)
@@ -194,7 +199,16 @@ def load(
     files = (env_file,) if isinstance(env_file, (str, Path)) else env_file
     found = Connections.open(settings, files, connections or {})
     variants = (variant,) if isinstance(variant, str) else tuple(variant)
-    flow = load_flow(source, variants=variants, connections=overrides or {}, init=init, config=config, outputs=outputs)
+    flow = load_flow(
+        source,
+        variants=variants,
+        connections=overrides or {},
+        init=init,
+        config=config,
+        outputs=outputs,
+        here=True,
+        environment=lambda own: flow_variables(own, env or {}, found),
+    )
     flow, _ = with_prompts(flow, prompts or {}, settings)
     flow = override_inputs(flow, inputs or {})
     spec = OfflineSpec.parse(offline) if isinstance(offline, str) else offline

@@ -245,6 +245,8 @@ def _origin(parent: Node, node: Node, writes: Callable[[], bool]) -> Origin:
         return "llm"
     if parent.call.type == "prompt":
         return "prompt"
+    if parent.call.type == "function":
+        return "data"
     if parent.call.type != "python":
         return "other"
     # Python nodes render no prompts, so that for them the files need not be looked through.

@@ -5,8 +5,10 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from types import ModuleType
 from typing import Any, Literal
 
+from penstock.graph.choice import Choice
 from penstock.graph.diagnostic import Diagnostic
 from penstock.graph.node import Node
 from penstock.graph.prompt import NO_PINS, Pins
@@ -147,11 +149,13 @@ class Flow:
             the output ``output``. None where ``outputs`` say it.
         sample: Inputs that stand in where none at all are given.
         strict: Inputs that are not declared are refused.
+        choices: Configuration keys by which alternatives are chosen.
         prompts: Prompts that the flow's file names: text or reference by node, input or ``node.input``.
         pins: The prompts as they were looked up.
         chat_style: How a conversation at the terminal writes the history of this flow: ``turns`` is
             ``{"inputs": {…}, "outputs": {…}}`` for each, ``messages`` is ``{"role": …, "content": …}`` twice.
         group: The roles of a flow that is a conversation among other flows; its nodes then stand for the roles.
+        loaded: Modules of the flow's folder that were imported to know the graph, by name.
     """
 
     name: str
@@ -170,10 +174,12 @@ class Flow:
     whole: str | None = None
     sample: Mapping[str, Any] = field(default_factory=dict[str, Any])
     strict: bool = False
+    choices: Mapping[str, Choice] = field(default_factory=dict[str, Choice])
     prompts: Mapping[str, str] = field(default_factory=dict[str, str])
     pins: Pins = NO_PINS
     chat_style: ChatStyle = "turns"
     group: Group | None = None
+    loaded: Mapping[str, ModuleType] = field(default_factory=dict[str, ModuleType], compare=False, repr=False)
 
     def node(self, name: str) -> Node | None:
         """The node called ``name``, or None."""
