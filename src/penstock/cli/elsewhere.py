@@ -9,7 +9,7 @@ import sys
 
 from penstock.cli.output import note
 from penstock.environments.choose import choose
-from penstock.environments.environment import hold, interpreter_variables
+from penstock.environments.environment import hold, interpreter_command, interpreter_variables
 from penstock.errors import UsageError
 from penstock.frontends.load import find
 from penstock.settings import read_settings
@@ -36,7 +36,7 @@ def elsewhere(arguments: argparse.Namespace) -> None:
     if found is None:
         return
     hold(found)
-    command = [*found.command("cli"), *arguments.argv, "--env", "none"]
+    command = [*interpreter_command(str(found.python), "penstock.__main__"), *arguments.argv, "--env", "none"]
     variables = interpreter_variables(str(found.python), os.environ)
     sys.stdout.flush()
     sys.stderr.flush()

@@ -1,4 +1,4 @@
-"""Runs a part of Penstock in an interpreter that has no Penstock: ``python -P bootstrap.py worker|cli ARGUMENT…``.
+"""Runs a part of Penstock in an interpreter that may have no Penstock: ``python -P bootstrap.py MODULE ARGUMENT…``.
 
 That interpreter sees Penstock's own source by name, and nothing else of the place where Penstock is installed: what a flow pins
 is never mixed with what the host has. Processes that flow code starts with ``multiprocessing`` load this file too.
@@ -15,7 +15,9 @@ from collections.abc import Sequence
 from types import ModuleType
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-_PARTS = {"worker": "penstock.runners.worker", "cli": "penstock.cli.main"}
+# The modules whose ``main`` is run; what one of them is asked for is told by arguments, the others look for themselves.
+_PARTS = ("penstock.__main__", "penstock.frontends.describe", "penstock.runners.worker")
+_TOLD = ("penstock.tools.entry_description",)
 
 
 class _Source:
@@ -33,11 +35,11 @@ class _Source:
 
 
 def main() -> int:
-    """Run the part that the first argument names, with the arguments after it."""
+    """Run the part that the first argument names; what comes after it stays in ``sys.argv``."""
     part = sys.argv.pop(1)
-    run = importlib.import_module(_PARTS[part]).main
-    code = run(sys.argv[1:]) if part == "cli" else run()
-    return int(code or 0)
+    assert part in (*_PARTS, *_TOLD), f"{part} is no part that runs alone"
+    run = importlib.import_module(part).main
+    return int((run(*sys.argv[1:]) if part in _TOLD else run()) or 0)
 
 
 if __name__ in ("__main__", "__mp_main__"):

@@ -72,13 +72,9 @@ class Environment:
             raise TypeError("no environment")
         return found
 
-    def command(self, part: str) -> list[str]:
-        """The beginning of a command that runs a part of Penstock (``worker``, ``cli``) in it."""
-        return interpreter_command(str(self.python), part)
-
 
 def interpreter_command(python: str, part: str) -> list[str]:
-    """The beginning of a command that runs a part of Penstock (``worker``, ``cli``) in the interpreter ``python``."""
+    """The beginning of a command that runs a part of Penstock, by its module's name, in the interpreter ``python``."""
     return [python, "-P", "-X", "faulthandler", str(BOOTSTRAP), part]
 
 

@@ -118,7 +118,19 @@ def find_requirements(flow_file: Path) -> Path | None:
             )
         return file.absolute()
     file = folder / NAME
-    return file.absolute() if file.is_file() else None
+    return file.absolute() if file.is_file() else _included(flow_file)
+
+
+def _included(flow_file: Path) -> Path | None:
+    """The requirements.txt among a flow's ``additional_includes``."""
+    if flow_file.suffix.lower() not in (".yaml", ".yml") or not flow_file.is_file():
+        return None
+    if NAME.encode() not in flow_file.read_bytes():
+        return None
+    value = read(flow_file).value
+    names = value.get("additional_includes") if isinstance(value, Mapping) else None
+    listed = [flow_file.parent / str(name) for name in names] if isinstance(names, list) else []
+    return next((path.absolute() for path in listed if path.name == NAME and path.is_file()), None)
 
 
 def read_requirements(file: Path, sources: Path | None = None) -> Requirements:

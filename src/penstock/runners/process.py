@@ -196,9 +196,7 @@ class WorkerProcess:
 
 
 def _spawn(slots: Slots, interpreter: str | None) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-P", "-X", "faulthandler", "-m", "penstock.runners.worker"]
-    if interpreter is not None:
-        command = interpreter_command(interpreter, "worker")
+    command = interpreter_command(interpreter or sys.executable, "penstock.runners.worker")
     process = subprocess.Popen(
         [*command, str(slots.descriptor), str(slots.count), str(os.getpid())],
         env=None if interpreter is None else interpreter_variables(interpreter, os.environ),

@@ -104,13 +104,13 @@ def run_batch(
             raise UsageError("At least one of data or run must be provided.")
         commit = Commit(folder=flow_path(spec).parent)
         commit.begin()
+        own = open_environment(spec, settings, tell, stack)
         flow, said = plan_prompts(spec, plan_flow(spec, stack), settings)
         now = datetime.datetime.now(datetime.UTC).astimezone()
         name = spec.name or run_name(spec, flow_path(spec), now)
         images = settings.home / "runs" / name / IMAGES
-        own = open_environment(spec, flow, settings, tell, stack)
         job, notes = plan_job(spec, settings, flow, connections, images, own=own, commit=commit.value)
-        notes += [*said, *environment_notes(spec, flow, own, source)]
+        notes += [*said, *environment_notes(spec, own, source)]
         opened = datasets if datasets is not None else open_data(spec.data)
         # The workers load the flow while this process opens the store and looks at the data.
         session = (runner or ProcessRunner(worker_count(spec, settings))).open(job)

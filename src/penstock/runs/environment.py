@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import os
 from contextlib import ExitStack
-from pathlib import Path
 
 from penstock.environments.choose import choose, note_of_unmet
 from penstock.environments.environment import Environment, hold
-from penstock.environments.requirements import find_requirements
+from penstock.environments.loading import loading_in
 from penstock.environments.shelf import Tell
-from penstock.graph.flow import Flow
 from penstock.records import Run
 from penstock.runs.plan import flow_path
 from penstock.runs.spec import RunSpec
@@ -20,8 +18,10 @@ from penstock.settings import Settings
 ENVIRONMENT = "environment"
 
 
-def open_environment(spec: RunSpec, flow: Flow, settings: Settings, tell: Tell, stack: ExitStack) -> Environment | None:
-    """The environment that ``spec`` asks for, built if need be and kept from removal until ``stack`` ends; None for none.
+def open_environment(spec: RunSpec, settings: Settings, tell: Tell, stack: ExitStack) -> Environment | None:
+    """The environment that ``spec`` asks for, built if need be; None for none.
+
+    Until ``stack`` ends it is kept from removal, and flows whose code must be asked what they are are asked in it.
 
     Raises:
         UsageError: What is asked for is no environment.
@@ -29,19 +29,21 @@ def open_environment(spec: RunSpec, flow: Flow, settings: Settings, tell: Tell, 
     """
     if not spec.environment and not spec.python:
         return None
-    file = _source(spec, flow)
+    file = flow_path(spec)
     found = choose(spec.environment, file, home=settings.home, env=settings.env, python=spec.python, tell=tell)
-    handle = hold(found) if found else None
-    if handle is not None:
-        stack.callback(os.close, handle)
+    if found is not None:
+        handle = hold(found)
+        if handle is not None:
+            stack.callback(os.close, handle)
+        stack.enter_context(loading_in(found.python))
     return found
 
 
-def environment_notes(spec: RunSpec, flow: Flow, own: Environment | None, source: Run | None) -> list[str]:
+def environment_notes(spec: RunSpec, own: Environment | None, source: Run | None) -> list[str]:
     """What a reader of the run should know of where it runs."""
     notes: list[str] = []
     if spec.environment is None and own is None:
-        unmet = note_of_unmet(_source(spec, flow))
+        unmet = note_of_unmet(flow_path(spec))
         notes += [unmet] if unmet else []
     if source is not None:
         before = source.properties.get(ENVIRONMENT) or {}
@@ -49,9 +51,3 @@ def environment_notes(spec: RunSpec, flow: Flow, own: Environment | None, source
         if (before.get("python"), before.get("packages")) != (now.get("python"), now.get("packages")):
             notes.append(f"The lines kept of run {source.name!r} were made in another environment than this one.")
     return notes
-
-
-def _source(spec: RunSpec, flow: Flow) -> Path:
-    """The flow file beside which requirements lie: the user's own, unless they come with its includes."""
-    file = flow_path(spec)
-    return file if find_requirements(file) is not None else Path(flow.source.file)
