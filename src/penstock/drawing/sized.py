@@ -63,7 +63,7 @@ def sized(item: Item, *, stat: bool = False) -> Sized:
     kind = fitted(kind, max(40.0, room - text_width(name, NAME, bold=True) - 12), KIND, bold=True)
     chips = _chips(item.variants, room)
     stat = stat and item.place == "node"
-    height = 2 * 8 + HEAD + LINE * (len(small) + stat) + (CHIP + 4) * len(chips) - 3
+    height = 2 * 8 + HEAD + LINE * (len(small) + stat) + (CHIP + 4) * len(chips) + 2 * bool(chips) - 3
     return Sized(
         item,
         width,

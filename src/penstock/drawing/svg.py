@@ -137,6 +137,7 @@ def _inside(own: Sized, place: Place) -> Iterable[str]:
     for line in own.lines:
         yield _words("fl-line", x, y, line)
         y += LINE
+    y += 2 * bool(own.chips)
     for row in own.chips:
         for chip in row:
             on = " fl-on" if chip.choice.chosen else ""

@@ -5,59 +5,7 @@ Needs the playwright package and a Chromium (found on the path, or named by PENS
 
 from __future__ import annotations
 
-import os
-import shutil
-
 import pytest
-
-from penstock.runs.report import write_report
-
-CHROMIUM = os.environ.get("PENSTOCK_TEST_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
-pytestmark = pytest.mark.skipif(not CHROMIUM, reason="no Chromium on the path (or PENSTOCK_TEST_CHROMIUM)")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api", reason="the playwright package is not installed")
-    with playwright.sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture
-def visit(browser, tmp_path):
-    """Opens the report of some runs; the test fails on any console message, error or request."""
-    heard, contexts = [], []
-
-    def opened(*runs, link="", width=1280, scheme="light"):
-        target = tmp_path / "report.html"
-        write_report(target, runs)
-        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda message: heard.append(f"console: {message.text}"))
-        page.on("pageerror", lambda error: heard.append(f"error: {error}"))
-        page.on("dialog", lambda dialog: heard.append(f"dialog: {dialog.message}"))
-        page.on("request", lambda request: request.url.startswith(("file:", "data:")) or heard.append(request.url))
-        page.goto(target.as_uri() + link)
-        return page
-
-    opened.heard = heard
-    yield opened
-    for context in contexts:
-        context.close()
-    assert heard == []
 
 
 @pytest.fixture

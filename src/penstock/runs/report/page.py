@@ -9,7 +9,9 @@ import re
 from dataclasses import dataclass
 from importlib import resources
 
-_STYLES = ("base.css", "summary.css", "table.css", "detail.css")
+from penstock.drawing.palette import style as drawing_style
+
+_STYLES = ("base.css", "summary.css", "table.css", "detail.css", "picture.css")
 _SCRIPTS = (
     "dom.js",
     "format.js",
@@ -20,6 +22,8 @@ _SCRIPTS = (
     "filter.js",
     "table.js",
     "call.js",
+    "spans.js",
+    "picture.js",
     "node.js",
     "detail.js",
     "main.js",
@@ -42,7 +46,7 @@ def load_page(title: str) -> Page:
     The policy allows no source at all but this style sheet, this script and ``data:`` images, both by their hash, and
     makes the browser refuse every way from a text to markup (trusted types).
     """
-    style = _joined("css", _STYLES)
+    style = drawing_style("auto") + "\n" + _joined("css", _STYLES)
     script = f'(() => {{\n"use strict";\n{_joined("js", _SCRIPTS)}}})();\n'
     policy = (
         f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; img-src data:; "

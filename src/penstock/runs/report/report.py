@@ -14,6 +14,7 @@ import penstock
 from penstock.errors import StoreError, UsageError
 from penstock.records import LineResult, Run, Status
 from penstock.runs.report.clip import MAX_TEXT, Clip
+from penstock.runs.report.drawn import picture_of
 from penstock.runs.report.embed import data_element, embed
 from penstock.runs.report.page import load_page
 from penstock.runs.report.rows import detail_of, node_of, row_of, run_of
@@ -81,6 +82,7 @@ def _write(
     page = load_page(title or " · ".join(run.display_name or run.name for run, _ in runs))
     out.write(page.before)
     heads = []
+    pictures = _Pictures(out)
     for number, (run, lines) in enumerate(runs):
         chunks = _Chunks(out, clip, number)
         timings = Timings()
@@ -98,7 +100,8 @@ def _write(
         chunks.flush()
         head = run_of(run, clip) | {"timings": timings.to_page(clip), "seen": seen, "shown": chunks.lines}
         counts = {"seen_failed": timings.failed, "shown_failed": chunks.failed}
-        heads.append(head | counts | {"aggregation": aggregation})
+        drawn = pictures.add(run) | {"aggregation": aggregation}
+        heads.append(head | counts | drawn)
     report = {
         "title": clip.value(title),
         "written": time.time(),
@@ -111,6 +114,25 @@ def _write(
     out.write(data_element("report", embed(report | {"cut": clip.cut})))
     out.write(page.after)
     return ReportInfo(runs=len(runs), lines=shown, left_out=left_out, cut=clip.cut)
+
+
+class _Pictures:
+    """The flows' pictures on their way into the page; runs of the same flow share one."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+        self._known: dict[str, int] = {}
+
+    def add(self, run: Run) -> dict[str, Any]:
+        """Which picture is the run's, or why there is none."""
+        drawn, missing = picture_of(run)
+        if drawn is None:
+            return {"picture": None, "picture_missing": missing}
+        if drawn not in self._known:
+            self._known[drawn] = len(self._known)
+            # Markup of our own making: names in it are escaped, and a template runs nothing and shows nothing.
+            self._out.write(f'<template id="picture-{self._known[drawn]}">{drawn}</template>\n')
+        return {"picture": self._known[drawn]}
 
 
 class _Chunks:

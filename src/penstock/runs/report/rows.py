@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from penstock.records import Failure, LineResult, ModelCall, NodeRun, Run, Usage
+from penstock.records import Failure, LineResult, ModelCall, NodeRun, Run, Span, Usage
 from penstock.runs.report.clip import Clip, number
 
 _MESSAGE_FIELDS = ("messages", "input", "prompt")
@@ -117,7 +117,25 @@ def node_of(node: NodeRun, clip: Clip) -> dict[str, Any]:
         data["logs"] = clip.fields({name: text for name, text in node.logs.items() if text})
     if node.cached:
         data["cached"] = True
+    if node.spans:
+        data["spans"] = [_span(span, clip) for span in node.spans]
+    if node.item:
+        data["of"] = clip.value(node.node)
     return data
+
+
+def _span(span: Span, clip: Clip) -> dict[str, Any]:
+    return {
+        "id": clip.value(span.id),
+        "parent": clip.value(span.parent),
+        "name": clip.value(span.name),
+        "type": clip.value(span.type),
+        "inputs": clip.fields(span.inputs) if span.inputs is not None else None,
+        "output": clip.value(span.output),
+        "error": clip.value(span.error),
+        "started": number(span.started),
+        "took": number(span.duration),
+    }
 
 
 def _call(call: ModelCall, clip: Clip) -> dict[str, Any]:
@@ -135,6 +153,7 @@ def _call(call: ModelCall, clip: Clip) -> dict[str, Any]:
         "attempts": call.attempts,
         "offline": call.offline,
         "error": clip.value(call.error),
+        **({"span": clip.value(call.span)} if call.span is not None else {}),
     }
 
 

@@ -142,7 +142,9 @@ function nodeTabs(line, own) {
   const select = (run, remember) => {
     if (remember) panel.run = run.at;
     tabs.forEach((tab, n) => tab.setAttribute("aria-pressed", String(own[n] === run)));
-    replace(body, nodesView(line.rows[run.at], run));
+    const row = line.rows[run.at];
+    const states = nodeStates(detailOf(row, run).nodes);
+    replace(body, pictureView(run, states, (name) => showNode(body, name), `Path of line ${line.number} through the flow`), nodesView(row, run));
   };
   select(chosen, false);
   return el("section.block", null, el("div.block-head", null, el("h3", null, "Nodes"), own.length > 1 && el("div.tabs", { role: "group", "aria-label": "Nodes of run" }, tabs)), body);

@@ -31,7 +31,9 @@ function nodeView(node, span, open, trace) {
     el("span.node-took", null, label, node.usage && el("small", null, `${count(node.usage.total)} tokens`)),
     el("span.unseen", null, node.status),
   ];
-  return lazyDetails(`node.${tone}`, summary, () => nodeBody(node, trace), open);
+  const box = lazyDetails(`node.${tone}`, summary, () => nodeBody(node, trace), open);
+  box.dataset.node = textOf(node.of ?? node.node);
+  return box;
 }
 
 function bars(node, span) {
@@ -53,7 +55,7 @@ function nodeBody(node, trace) {
     null,
     node.failure && failureView(node.failure, null, sameTrace ? null : node.failure.traceback),
     node.status === "Bypassed" && el("p.nothing", null, "This node's condition did not hold, so it did not run."),
-    (node.calls ?? []).length > 0 && part(plural(node.calls.length, "model call"), node.calls.map(callView)),
+    traceView(node, node.status === "Failed"),
     node.inputs && part("Inputs", fields(node.inputs)),
     node.status !== "Bypassed" && !node.failure && part("Output", valueView(node.output), node.output),
     node.logs && entriesOf(node.logs).map(([name, text]) => part(name, el("pre.log", { tabindex: "0" }, textOf(text)), text)),

@@ -41,8 +41,18 @@ function runCard(run) {
       stat("Cost", money(run.usage.cost)),
     ),
     el("dl.facts", null, facts(run)),
+    flowPicture(run),
     run.aggregation.length > 0 && aggregationView(run.aggregation),
   );
+}
+
+/** The flow, each node with its median duration and what it consumed over all lines. */
+function flowPicture(run) {
+  const missing = textOf(run.picture_missing ?? "");
+  if (missing) return el("p.nothing.no-picture", null, missing);
+  if (!Number.isInteger(run.picture)) return null;
+  const states = new Map([...runStates(run), ...nodeStates(run.aggregation)]);
+  return lazyDetails("flow-picture", "Flow: median duration, tokens and cost of each node over all lines", () => pictureView(run, states, null, `Flow of run ${run.letter}`), runs.length === 1);
 }
 
 /** The nodes that ran once, over all lines. */
