@@ -9,5 +9,6 @@ from penstock.errors import MissingDependency
 
 try:
     driver: Any = importlib.import_module("hamilton.driver")
+    lifecycle_base: Any = importlib.import_module("hamilton.lifecycle.base")
 except ImportError as error:
     raise MissingDependency("penstock.compat.hamilton", "hamilton") from error
