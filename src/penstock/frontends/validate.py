@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterable
 from pathlib import Path
 
+from penstock.connections.model_configuration import MODEL_CONFIGURATIONS, connections_in
 from penstock.connections.resolve import Connections
 from penstock.errors import LoadError, PenstockError, TemplateError
 from penstock.frontends.includes import missing
@@ -48,6 +49,9 @@ def _finding(flow: Flow, node: Node | None, severity: str, code: str, message: s
 
 def _node(flow: Flow, node: Node, connections: Connections) -> Iterable[Diagnostic]:
     call = node.call
+    if call.type == "entry":
+        yield from _entry(flow, node, connections)
+        return
     if call.type == "llm" or call.connection:
         yield from _connection(flow, node, connections)
     if call.source in ("package", "package_with_prompt"):
@@ -86,6 +90,27 @@ def _included(flow: Flow, path: str) -> bool:
         if folder.is_dir() and folder.name == first and (folder.parent / path).is_file():
             return True
     return False
+
+
+def _entry(flow: Flow, node: Node, connections: Connections) -> Iterable[Diagnostic]:
+    """The entry itself was looked for when the flow was loaded; here is what its constructor is given."""
+    if node.scope == "run":
+        return
+    for parameter, value in node.call.init.items():
+        kind = node.call.init_types.get(parameter, "")
+        if not (kind.endswith("Connection") or kind in MODEL_CONFIGURATIONS):
+            continue
+        for name in connections_in(value):
+            if not connections.knows(name):
+                yield _finding(
+                    flow,
+                    node,
+                    "warning",
+                    "ConnectionNotFound",
+                    f"Init {parameter!r}: there is no connection {name!r} here; there are:"
+                    f" {', '.join(connections.names()) or 'none'}.",
+                    "Create it with `penstock connection create`, or give it in an --env-file.",
+                )
 
 
 def _connection(flow: Flow, node: Node, connections: Connections) -> Iterable[Diagnostic]:

@@ -64,7 +64,7 @@ def _spec(document: Document, changes: Mapping[str, str], env: Mapping[str, str]
         column_mapping=_mapping(document, data, "column_mapping"),
         variants=(str(data["variant"]),) if data.get("variant") else (),
         connections=_connections(document, data),
-        init=_mapping(document, data, "init"),
+        init=_init(document, data, folder),
         prompts=_prompts(document, data, folder),
         environment_variables=_variables(document, data, folder, env),
         name=_text(data, "name"),
@@ -123,6 +123,21 @@ def _prompts(document: Document, data: Mapping[str, Any], folder: Path) -> dict[
         if not isinstance(value, str):
             raise UsageError(f"{document.place('prompts', name)}: a prompt must be text or a reference, not {value!r}.")
         found[str(name)] = f"@{folder / value[1:]}" if value.startswith("@") else value
+    return found
+
+
+def _init(document: Document, data: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """The constructor's values: a map, or a .json or .jsonl file that holds one (of the latter the first line counts)."""
+    value = data.get("init")
+    if not isinstance(value, str):
+        return _mapping(document, data, "init")
+    try:
+        text = (folder / value).read_text(encoding="utf-8-sig")
+        found = json.loads(text.splitlines()[0] if value.endswith(".jsonl") and text else text)
+    except (OSError, ValueError, RecursionError) as error:
+        raise UsageError(f"{document.place('init')}: init cannot be read from {value}: {error}.") from error
+    if not isinstance(found, dict):
+        raise UsageError(f"{document.place('init')}: {value} must hold a map, not {type(found).__name__}.")
     return found
 
 
