@@ -102,7 +102,7 @@ def resumed_spec(spec: RunSpec, run: Run) -> RunSpec:
         init=init,
         config=told.get("config") or {},
         outputs=tuple(told.get("outputs") or ()),
-        pins=Pins.from_json(told.get(PROMPTS) or {}),
+        pins=Pins.from_json(told[PROMPTS]) if told.get(PROMPTS) else None,
         join_on=told.get("join_on"),
         node_concurrency=told.get("node_concurrency") or spec.node_concurrency,
         line_timeout=spec.line_timeout or told.get("line_timeout"),
