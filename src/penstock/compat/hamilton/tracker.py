@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import threading
 import time
@@ -9,7 +10,7 @@ import weakref
 from collections.abc import Callable, Generator, Mapping
 from contextvars import Token
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from penstock.compat.hamilton import original
 from penstock.compat.hamilton.tracked_run import Described, TrackedRun
@@ -55,22 +56,32 @@ class _Later:
 
     def __await__(self) -> Generator[None, None, None]:
         self._act()
-        return
-        yield
+        yield from ()
 
 
-class PenstockTracker(  # type: ignore[misc]  # Hamilton carries no types
-    _base.BasePostGraphConstruct,
-    _base.BasePostGraphConstructAsync,
-    _base.BasePreGraphExecute,
-    _base.BasePreGraphExecuteAsync,
-    _base.BasePostGraphExecute,
-    _base.BasePostGraphExecuteAsync,
-    _base.BasePreNodeExecute,
-    _base.BasePreNodeExecuteAsync,
-    _base.BasePostNodeExecute,
-    _base.BasePostNodeExecuteAsync,
-):
+if TYPE_CHECKING:
+
+    class _Hooks:
+        """Hamilton carries no types."""
+
+else:
+
+    class _Hooks(
+        _base.BasePostGraphConstruct,
+        _base.BasePostGraphConstructAsync,
+        _base.BasePreGraphExecute,
+        _base.BasePreGraphExecuteAsync,
+        _base.BasePostGraphExecute,
+        _base.BasePostGraphExecuteAsync,
+        _base.BasePreNodeExecute,
+        _base.BasePreNodeExecuteAsync,
+        _base.BasePostNodeExecute,
+        _base.BasePostNodeExecuteAsync,
+    ):
+        """The hooks by which both of Hamilton's drivers find the tracker."""
+
+
+class PenstockTracker(_Hooks):
     """Give it to a driver among its adapters: ``Builder().with_adapters(PenstockTracker())``.
 
     One tracker writes one run, each execution of a driver is a line of it, each node a node of the line. With ``AsyncDriver``
@@ -94,9 +105,8 @@ class PenstockTracker(  # type: ignore[misc]  # Hamilton carries no types
         tags: Mapping[str, str | None] | None = None,
         settings: Settings | None = None,
     ) -> None:
-        self._told = {"name": name, "display_name": display_name, "description": description, "tags": dict(tags or {})}
+        self._described = Described(name, "", display_name, description, dict(tags or {}))
         self._settings = settings
-        self._module, self._config = "", {}
         self._lock = threading.Lock()  # protects the making of the run and the map of executions
         self._executions: dict[str, _Execution] = {}
         self._run: TrackedRun | None = None
@@ -104,7 +114,7 @@ class PenstockTracker(  # type: ignore[misc]  # Hamilton carries no types
     @property
     def run_name(self) -> str | None:
         """The run's name; None before the first execution unless it was given."""
-        return self._run.name if self._run is not None else self._told["name"]
+        return self._run.name if self._run is not None else self._described.name
 
     def close(self) -> None:
         """End the run."""
@@ -119,16 +129,15 @@ class PenstockTracker(  # type: ignore[misc]  # Hamilton carries no types
 
     # What Hamilton calls
 
-    def post_graph_construct(self, *, graph: Any, modules: Any, config: Mapping[str, Any]) -> _Later:
+    def post_graph_construct(self, *, modules: Any, config: Mapping[str, Any], **_: Any) -> _Later:
         """Note which module it is."""
-        file = next((getattr(module, "__file__", None) for module in modules or ()), None)
-        self._module = file or (modules[0].__name__ if modules else "")
-        self._config = dict(config or {})
+        found = [getattr(module, "__file__", None) or module.__name__ for module in modules or ()]
+        self._described = dataclasses.replace(
+            self._described, flow=found[0] if found else "", config=dict(config or {})
+        )
         return _Later(_nothing)
 
-    def pre_graph_execute(
-        self, *, run_id: str, graph: Any, final_vars: list[str], inputs: Any, overrides: Any
-    ) -> _Later:
+    def pre_graph_execute(self, *, run_id: str, inputs: Any, overrides: Any, **_: Any) -> _Later:
         """Begin a line."""
         with self._lock:
             if run_id not in self._executions:
@@ -141,13 +150,11 @@ class PenstockTracker(  # type: ignore[misc]  # Hamilton carries no types
 
         return _Later(mark)
 
-    def post_graph_execute(self, *, run_id: str, graph: Any, success: bool, error: Any, results: Any) -> _Later | None:
+    def post_graph_execute(self, *, run_id: str, error: Any, results: Any, **_: Any) -> _Later | None:
         """End the line."""
         return self._act(run_id, lambda execution: self._end(run_id, execution, error, results))
 
-    def pre_node_execute(
-        self, *, run_id: str, node_: Any, kwargs: dict[str, Any], task_id: str | None = None
-    ) -> _Later | None:
+    def pre_node_execute(self, *, run_id: str, node_: Any, task_id: str | None = None, **_: Any) -> _Later | None:
         """Begin a node."""
         return self._act(run_id, lambda execution: self._begin_node(execution, node_.name, task_id))
 
@@ -157,10 +164,10 @@ class PenstockTracker(  # type: ignore[misc]  # Hamilton carries no types
         run_id: str,
         node_: Any,
         kwargs: dict[str, Any],
-        success: bool,
         error: Exception | None,
         result: Any,
         task_id: str | None = None,
+        **_: Any,
     ) -> _Later | None:
         """End a node."""
 
@@ -181,8 +188,7 @@ class PenstockTracker(  # type: ignore[misc]  # Hamilton carries no types
 
     def _begin(self) -> int:
         if self._run is None:
-            described = Described(flow=self._module, config=self._config, **self._told)
-            self._run = TrackedRun(self._settings or read_settings(), described)
+            self._run = TrackedRun(self._settings or read_settings(), self._described)
             weakref.finalize(self, self._run.close)  # at the end of the process at the latest
         return self._run.begin()
 
