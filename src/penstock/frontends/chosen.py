@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
+
+from penstock.errors import BadConnection
+from penstock.frontends.environment import environment
 
 
-def _no_variables(own: Mapping[str, Any]) -> Mapping[str, str]:  # ruff: ignore[unused-function-argument]  a default
-    return {}
+def _own_variables(own: Mapping[str, Any]) -> Mapping[str, str]:
+    return environment(own, {}, _no_connection)[0]
+
+
+def _no_connection(name: str) -> NoReturn:
+    raise BadConnection(f"Connection {name!r} is not looked up for a flow that is only looked at.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,4 +28,4 @@ class Chosen:
     config: Mapping[str, Any] = field(default_factory=dict[str, Any])
     outputs: tuple[str, ...] = ()
     here: bool = False
-    environment: Callable[[Mapping[str, Any]], Mapping[str, str]] = field(default=_no_variables, repr=False)
+    environment: Callable[[Mapping[str, Any]], Mapping[str, str]] = field(default=_own_variables, repr=False)

@@ -105,7 +105,7 @@ def run_batch(
         commit = Commit(folder=flow_path(spec).parent)
         commit.begin()
         own = open_environment(spec, settings, tell, stack)
-        flow, said = plan_prompts(spec, plan_flow(spec, stack), settings)
+        flow, said = plan_prompts(spec, plan_flow(spec, stack, connections), settings)
         now = datetime.datetime.now(datetime.UTC).astimezone()
         name = spec.name or run_name(spec, flow_path(spec), now)
         images = settings.home / "runs" / name / IMAGES

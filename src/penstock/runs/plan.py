@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import tempfile
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 from penstock.connections.model_configuration import connections_in, keys_in
 from penstock.connections.redact import secret_variables
@@ -29,14 +32,14 @@ DEFAULT_CONCURRENCY = 32
 _KEPT_HERE = frozenset({"connections", "store"})
 
 
-def plan_flow(spec: RunSpec, stack: ExitStack) -> Flow:
+def plan_flow(spec: RunSpec, stack: ExitStack, connections: Connections | None = None) -> Flow:
     """The flow, checked; from a temporary folder with its includes merged in where it has any.
 
     Raises:
         LoadError: It cannot run.
         InputError: It has no inputs, so that there is nothing to run it over.
     """
-    flow = _load(spec.flow, spec)
+    flow = _load(spec.flow, spec, connections)
     require(override_inputs(flow, spec.overrides))
     if not flow.inputs and flow.whole is None:
         raise InputError(
@@ -47,11 +50,11 @@ def plan_flow(spec: RunSpec, stack: ExitStack) -> Flow:
         temporary = Path(tempfile.mkdtemp(prefix="penstock-flow-"))
         stack.callback(shutil.rmtree, temporary, ignore_errors=True)
         merged = merge(flow, temporary / Path(flow.source.file).parent.name)
-        flow = _load(merged, spec)
+        flow = _load(merged, spec, connections)
     return flow
 
 
-def _load(source: str | Path, spec: RunSpec) -> Flow:
+def _load(source: str | Path, spec: RunSpec, connections: Connections | None) -> Flow:
     return load(
         source,
         variants=spec.variants,
@@ -59,7 +62,13 @@ def _load(source: str | Path, spec: RunSpec) -> Flow:
         init=spec.init,
         config=spec.config,
         outputs=spec.outputs,
+        environment=None if connections is None else functools.partial(_variables, spec, connections),
     )
+
+
+def _variables(spec: RunSpec, connections: Connections, own: Mapping[str, Any]) -> dict[str, str]:
+    """The variables for the process that imports a module of functions to describe it."""
+    return {**connections.env_values, **environment(own, spec.environment_variables, connections.get)[0]}
 
 
 def plan_prompts(spec: RunSpec, flow: Flow, settings: Settings) -> tuple[Flow, list[str]]:
@@ -160,4 +169,12 @@ def _connection_names(spec: RunSpec, flow: Flow, connections: Connections) -> li
         text = as_text(value)
         if text.startswith("${"):
             names.add(text[2:].partition(".")[0])
+    if any(node.call.type == "function" for node in nodes):
+        names |= _named_in_code(Path(flow.source.file).parent, connections.names())
     return sorted(name for name in names if connections.knows(name))
+
+
+def _named_in_code(folder: Path, known: Iterable[str]) -> set[str]:
+    """Those of the ``known`` connections whose name stands in the Python files of ``folder``, in quotes."""
+    text = "\n".join(file.read_text(encoding="utf-8", errors="replace") for file in folder.glob("*.py"))
+    return {name for name in known if f'"{name}"' in text or f"'{name}'" in text}

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from penstock.environments.loading import loader_command, loader_variables
 from penstock.errors import LoadError, PenstockError, UsageError
 from penstock.frontends.chosen import Chosen
 from penstock.graph.flow import Flow
@@ -38,9 +37,11 @@ def describe(path: Path, chosen: Chosen, environment: Mapping[str, str]) -> Flow
         raise UsageError(
             f"{path}: the configuration of a flow that others load must be plain JSON: {error}."
         ) from error
-    command = [sys.executable, "-P", "-m", "penstock.frontends.describe"]
+    command = loader_command("penstock.frontends.describe")
     try:
-        done = subprocess.run(command, input=text.encode(), capture_output=True, timeout=_SECONDS, env=_variables())
+        done = subprocess.run(
+            command, input=text.encode(), capture_output=True, timeout=_SECONDS, env=loader_variables()
+        )
     except subprocess.TimeoutExpired as error:
         raise LoadError(
             f"{path}: importing it takes longer than {_SECONDS} s; what it does at import belongs in a function.",
@@ -59,10 +60,6 @@ def describe(path: Path, chosen: Chosen, environment: Mapping[str, str]) -> Flow
     flow = unpack(answer["flow"])
     assert isinstance(flow, Flow), "what describes flows gives one"
     return flow
-
-
-def _variables() -> dict[str, str]:
-    return {**os.environ, "PYTHONIOENCODING": "utf-8"}
 
 
 def _error(found: Mapping[str, Any]) -> PenstockError:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from penstock.errors import LoadError, UsageError
+from penstock.frontends import hamilton
 from penstock.frontends.chosen import Chosen
 from penstock.frontends.functions.description import describe
 from penstock.frontends.functions.file import FunctionsFile, read_functions_file
 from penstock.frontends.functions.graph import Graph, Settings, build
 from penstock.frontends.functions.modules import import_modules
+from penstock.frontends.functions.ports import declare, unknown_inputs
 from penstock.frontends.functions.scan import scan
 from penstock.graph.flow import Flow, Source
 from penstock.yaml import Document
@@ -43,9 +45,13 @@ def _load(path: Path, said: FunctionsFile, chosen: Chosen) -> Flow:
     environment = chosen.environment(said.environment_variables)
     if not chosen.here:
         return describe(path, chosen, environment)
+    hamilton.skip_extensions(path.parent / name for name in said.modules)
     modules, kept = import_modules(said.modules, path.parent, environment)
-    graph = graph_of(modules, settings_of(path, said, chosen))
-    flow = graph.flow(chosen.outputs)
+    settings = settings_of(path, said, chosen)
+    if hamilton.is_hamilton(modules):
+        flow = _of_hamilton(modules, settings, chosen)
+    else:
+        flow = graph_of(modules, settings).flow(chosen.outputs)
     return dataclasses.replace(
         flow,
         environment_variables=said.environment_variables,
@@ -53,6 +59,27 @@ def _load(path: Path, said: FunctionsFile, chosen: Chosen) -> Flow:
         sample=said.sample,
         message_format=said.message_format,
         loaded=kept,
+    )
+
+
+def _of_hamilton(modules: Sequence[ModuleType], settings: Settings, chosen: Chosen) -> Flow:
+    """The flow of modules that use Hamilton, whose own rules then decide; with the names that the file gives."""
+    declared = {} if chosen.outputs else settings.outputs
+    asked = chosen.outputs or tuple(dict.fromkeys(str(port.value) for port in declared.values()))
+    flow = hamilton.load_modules(modules, settings.config, asked)
+    outputs = {
+        name: dataclasses.replace(flow.outputs[str(port.value)], name=name, description=port.description)
+        for name, port in declared.items()
+    }
+    inputs = {name: declare(settings.inputs.get(name), port) for name, port in flow.inputs.items()}
+    unknown = unknown_inputs(flow.inputs, settings.inputs, settings.source.file)
+    return dataclasses.replace(
+        flow,
+        name=settings.name,
+        inputs=inputs,
+        outputs=outputs or flow.outputs,
+        source=dataclasses.replace(settings.source, format=flow.source.format),
+        diagnostics=(*flow.diagnostics, *unknown),
     )
 
 

@@ -44,8 +44,7 @@ def flow_inputs(
         )
         if name in declared:
             found.extend(_contradiction(declared[name], port, first))
-            port = _declared(declared[name], port)
-        ports[name] = port
+        ports[name] = declare(declared.get(name), port)
     return ports, found
 
 
@@ -149,8 +148,10 @@ def _contradiction(said: FlowInput, port: FlowInput, use: Use) -> list[Diagnosti
     ]
 
 
-def _declared(said: FlowInput, port: FlowInput) -> FlowInput:
-    """What was declared, completed by what the code says."""
+def declare(said: FlowInput | None, port: FlowInput) -> FlowInput:
+    """What was declared about an input, completed by what the code says: ``port``."""
+    if said is None:
+        return port
     return dataclasses.replace(
         said,
         type=said.type or port.type,
