@@ -13,7 +13,9 @@ __version__ = "0.1.0"
 _PUBLIC: dict[str, str] = {
     "FlowError": "penstock.api.flows",
     "FlowFunction": "penstock.api.flows",
+    "AsyncPrompty": "penstock.api.prompty",
     "Budget": "penstock.runs.spec",
+    "Prompty": "penstock.api.prompty",
     "details": "penstock.api",
     "get_run": "penstock.api",
     "list_runs": "penstock.api",

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from penstock.errors import LoadError, UsageError
-from penstock.frontends import chat_group, dag, flex
+from penstock.frontends import chat_group, dag, flex, prompty
 from penstock.frontends.chosen import Chosen
 from penstock.frontends.functions import load as functions
 from penstock.frontends.functions.file import is_functions_file
@@ -94,10 +94,9 @@ def load(
     path = find(source)
     chosen = _chosen(variants, connections or {}, init or {}, config or {}, outputs)
     chosen = dataclasses.replace(chosen, here=here, environment=environment or chosen.environment)
-    if path.suffix == ".prompty":
-        raise LoadError(
-            f"{path}: .prompty files cannot be run yet; flow.dag.yaml folders can.", code="UnsupportedFormat"
-        )
+    if path.suffix.lower() == ".prompty":
+        _refuse(path, chosen, init="a prompty")
+        return prompty.load(path, chosen)
     if not path.is_file():
         _refuse(path, chosen, config="one function or class")
         return flex.load_bare(path, chosen)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 import random
 import time
@@ -94,7 +95,7 @@ class Link:
             ModelError: The request holds what JSON or the vendor has no form for.
         """
         if stream and not request.params.get("stream"):
-            request = Request(request.api, request.model, {**request.params, "stream": True})
+            request = dataclasses.replace(request, params={**request.params, "stream": True})
         try:
             body = json.dumps(self.dialect.body(request), allow_nan=False).encode()
         except (TypeError, ValueError) as error:
@@ -139,14 +140,15 @@ class Link:
         Raises:
             Trouble: The endpoint answers with an error status.
         """
-        headers = self._headers
+        own = call.request.headers
+        headers = {**self._headers, **own} if own else self._headers
         if self.endpoint.token is not None:
             headers = {**headers, "Authorization": f"Bearer {await self._bearer(self.endpoint.token)}"}
         response = await state.session.post(
             call.url,
             data=call.body,
             headers=headers,
-            timeout=self._timeout(stream=stream),
+            timeout=self._timeout(call.request.timeout, stream=stream),
             # Not followed: a redirect would carry the key to wherever it points.
             allow_redirects=False,
             proxy=self.transport.proxy(call.url),
@@ -210,16 +212,20 @@ class Link:
         text = f"{self.endpoint.label} hits {trouble.kind}: {trouble.message.rstrip('.')} ({', '.join(facts)})."
         return self._redact.text(text)
 
-    def _timeout(self, *, stream: bool) -> aiohttp.ClientTimeout:
+    def _timeout(self, seconds: float | None, *, stream: bool) -> aiohttp.ClientTimeout:
+        if seconds is not None:
+            return self._make_timeout(seconds, stream=stream)
         timeout = self._timeouts.get(stream)
         if timeout is None:
-            import aiohttp
-
-            policy = self.policy
-            total, silence = (None, policy.stream_timeout) if stream else (policy.timeout, None)
-            timeout = aiohttp.ClientTimeout(total=total, sock_connect=policy.connect_timeout, sock_read=silence)
-            self._timeouts[stream] = timeout
+            seconds = self.policy.stream_timeout if stream else self.policy.timeout
+            timeout = self._timeouts[stream] = self._make_timeout(seconds, stream=stream)
         return timeout
+
+    def _make_timeout(self, seconds: float | None, *, stream: bool) -> aiohttp.ClientTimeout:
+        import aiohttp
+
+        total, silence = (None, seconds) if stream else (seconds, None)
+        return aiohttp.ClientTimeout(total=total, sock_connect=self.policy.connect_timeout, sock_read=silence)
 
     async def _bearer(self, get: Callable[[], str]) -> str:
         fetched, token = self._token

@@ -21,11 +21,15 @@ class Request:
         model: Model (OpenAI) or deployment (Azure).
         params: Every other parameter of the call (``messages``, ``prompt``, ``input``, ``temperature``, …). They are
             sent as they are; nothing is added and nothing is taken away.
+        headers: More headers of this call; they may hold keys.
+        timeout: Seconds this call may take (or be silent, where it streams), instead of the connection's own.
     """
 
     api: Api
     model: str
     params: Mapping[str, Any]
+    headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    timeout: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from penstock.connections.kinds import Connection
 from penstock.errors import PenstockError
-from penstock.models.model import Completion, Request
+from penstock.models.model import Completion, DeltaStream, Request
 from penstock.models.pool import Models
 from penstock.records import NO_USAGE, ModelCall
 from penstock.tools.stream import TextStream
@@ -29,8 +30,23 @@ async def ask(models: Models, connection: Connection, request: Request) -> Compl
     return completion
 
 
-def ask_stream(models: Models, connection: Connection, request: Request) -> TextStream:
-    """The answer piece by piece; called on an event loop."""
+def ask_stream(
+    models: Models,
+    connection: Connection,
+    request: Request,
+    *,
+    text: Callable[[Any], Any] | None = None,
+    source: Callable[[DeltaStream], AsyncIterator[Any]] | None = None,
+) -> TextStream:
+    """The answer piece by piece; called on an event loop.
+
+    Args:
+        models: Who is asked.
+        connection: The model's.
+        request: What is asked.
+        text: What of a delta is a piece; its text unless told.
+        source: Picks the deltas that count out of the stream; all of them unless told.
+    """
     started = time.time()
     stream = models.get(connection).stream(request)
     # The stream may end long after its node has returned, in another context.
@@ -40,7 +56,7 @@ def ask_stream(models: Models, connection: Connection, request: Request) -> Text
         if notes is not None:
             notes.call(_call(request, stream.completion, started))
 
-    return TextStream(stream, _text, done)
+    return TextStream(stream if source is None else source(stream), text or _text, done)
 
 
 def _text(delta: Any) -> str:

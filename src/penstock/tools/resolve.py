@@ -16,6 +16,7 @@ from penstock.tools.function import bind_function
 from penstock.tools.llm import bind_llm
 from penstock.tools.package import bind_custom_llm, bind_package
 from penstock.tools.prompt import bind_prompt
+from penstock.tools.prompty import bind_prompty
 from penstock.tools.python import bind_python
 from penstock.tools.used import Used, noting
 
