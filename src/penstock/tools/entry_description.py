@@ -17,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from penstock.environments.missing import hint
 from penstock.tools.isolation import Isolation
 
 _LITERALS = (str, int, float, bool, type(None), list, dict)
@@ -105,7 +106,8 @@ def main(folder: str, module: str, name: str) -> None:
             with Isolation(Path(folder)).importing():
                 answer: dict[str, Any] = {"description": describe(load(module, name))}
         except (Exception, SystemExit) as error:
-            answer = {"error": f"({type(error).__name__}) {error}"}
+            advice = hint(error, Path(folder))
+            answer = {"error": f"({type(error).__name__}) {error}" + (f". {advice}" if advice else "")}
     sys.stdout.write(json.dumps(answer))
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 
+from penstock.environments.missing import hint
 from penstock.errors import LoadError, PenstockError
 from penstock.tools.isolation import Isolation
 
@@ -96,4 +97,6 @@ def _failed(name: str, error: BaseException, folder: Path) -> LoadError:
     place = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else name
     if isinstance(error, SyntaxError) and error.filename:
         place = f"{error.filename}:{error.lineno}"
-    return LoadError(f"{place}: {name} cannot be imported: ({type(error).__name__}) {error}", code="PythonLoadError")
+    said = f"{place}: {name} cannot be imported: ({type(error).__name__}) {error}"
+    advice = hint(error, folder, said)
+    return LoadError(f"{said}. {advice}" if advice else said, code="PythonLoadError")
