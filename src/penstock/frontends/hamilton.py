@@ -5,11 +5,13 @@ Nothing of Hamilton is imported before a module that uses it was.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import importlib
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+import sys
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -105,10 +107,26 @@ def _driver(modules: Sequence[ModuleType], config: Mapping[str, Any], adapters: 
     if len(modules) > 1 and hasattr(builder, "allow_module_overrides"):
         builder = builder.allow_module_overrides()
     try:
-        return builder.build()
+        with _findable(modules):
+            return builder.build()
     except Exception as error:
         names = ", ".join(getattr(module, "__file__", None) or module.__name__ for module in modules)
         raise LoadError(f"{names}: Hamilton cannot make a graph of it: {type(error).__name__}: {error}") from error
+
+
+@contextlib.contextmanager
+def _findable(modules: Sequence[ModuleType]) -> Generator[None]:
+    """Hamilton looks up by name which module a function was defined in; isolated modules stand under no name."""
+    before = {module.__name__: sys.modules.get(module.__name__) for module in modules}
+    sys.modules.update({module.__name__: module for module in modules})
+    try:
+        yield
+    finally:
+        for name, module in before.items():
+            if module is None:
+                del sys.modules[name]
+            else:
+                sys.modules[name] = module
 
 
 def _load_pandas() -> None:
