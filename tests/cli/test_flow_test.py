@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import pytest
 
@@ -154,6 +155,15 @@ def test_images_are_saved_beside_the_flow_and_named(penstock, loud):
     assert len(everything(loud / ".promptflow" / "output")) == 1
 
 
+def test_images_of_a_vision_flow_are_shown_in_its_format(penstock, loud):
+    dag = (loud / "flow.dag.yaml").read_text(encoding="utf-8")
+    (loud / "flow.dag.yaml").write_text(f"message_format: openai-vision\n{dag}", encoding="utf-8")
+    (loud / "loud.py").write_text(IMAGE, encoding="utf-8")
+    shown = penstock("flow", "test", "--flow", "loud", "--inputs", "text=x").json["shout"]
+    assert shown["type"] == "image_file"
+    assert Path(shown["image_file"]["path"]).is_file()
+
+
 @pytest.mark.parametrize("text", ["hi", "bad"])
 def test_detail_writes_prompt_flows_records_where_it_is_told(penstock, loud, work, text):
     penstock("flow", "test", "--flow", loud, "--inputs", f"text={text}", "--detail", "records")
@@ -178,4 +188,6 @@ def test_detail_of_a_node_has_its_name(penstock, loud, work):
 def test_values_for_a_constructor_are_refused_for_a_graph(penstock, loud):
     answer = penstock("flow", "test", "--flow", loud, "--init", "a=b")
     assert answer.code == 2
-    assert answer.err.endswith("flow.dag.yaml: init is for flows whose entry is a class; this one is a graph of nodes.\n")
+    assert answer.err.endswith(
+        "flow.dag.yaml: init is for flows whose entry is a class; this one is a graph of nodes.\n"
+    )

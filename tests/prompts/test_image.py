@@ -5,13 +5,24 @@ import copy
 import hashlib
 import json
 import pickle
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from penstock.errors import InputError
-from penstock.prompts.image import Image, ImageRules, PFBytes, Text, dump_images, load_images, suffix_of, to_image
+from penstock.errors import InputError, UsageError
+from penstock.prompts.image import (
+    Image,
+    ImageRules,
+    PFBytes,
+    Text,
+    dump_images,
+    image_rules,
+    load_images,
+    suffix_of,
+    to_image,
+)
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 12
 JPEG = b"\xff\xd8\xff\xe0" + b"\0" * 12
@@ -216,3 +227,22 @@ def test_written_images_can_be_read_again(folder: Path, message_format: str) -> 
     for way in (save, None):
         dumped = json.loads(json.dumps(dump_images([Image(PNG)], way, message_format=message_format)))
         assert load_images(dumped, folder=folder, message_format=message_format) == [PNG]
+
+
+def test_rules_come_from_a_table_of_settings(tmp_path):
+    rules = image_rules({"folders": [str(tmp_path)], "local_urls": True})
+    assert (rules.folders, rules.local_urls, rules.any_path) == ((tmp_path,), True, False)
+    assert image_rules({}) == ImageRules()
+
+
+@pytest.mark.parametrize(
+    ("table", "sentence"),
+    [
+        ({"folder": ["x"]}, "unknown key 'folder'"),
+        ({"folders": "x"}, "folders of [images] is a list of paths, not 'x'"),
+        ({"local_urls": "yes"}, "local_urls of [images] is true or false, not 'yes'"),
+    ],
+)
+def test_a_table_that_says_something_else_is_refused(table, sentence):
+    with pytest.raises(UsageError, match=re.escape(sentence)):
+        image_rules(table)

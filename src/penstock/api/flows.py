@@ -29,6 +29,7 @@ from penstock.registry.pins import with_prompts
 from penstock.settings import Settings, read_settings
 
 
+from penstock.prompts.image import image_rules
 class FlowError(PenstockError):
     """A flow that was called and failed; ``result`` holds what its nodes did until then."""
 
@@ -74,6 +75,7 @@ class FlowFunction:
         """The same for a caller with an event loop."""
         return self.value(await self.inline.call_async(inputs))
 
+            images=image_rules(settings.file.get("images", {})),
     def value(self, result: LineResult) -> Any:
         """What a call of the flow gives to its caller: see ``__call__``.
 

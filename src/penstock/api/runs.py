@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
@@ -20,11 +20,10 @@ from penstock.records import LineResult, Run, Status
 from penstock.runs.batch import run_batch
 from penstock.runs.dataset import Dataset
 from penstock.runs.progress import Listener
-from penstock.runs.report.pictures import with_pictures
+from penstock.runs.report.lines import report_lines
 from penstock.runs.report.report import write_report
 from penstock.runs.spec import Budget, RunSpec
 from penstock.settings import Settings, read_settings
-from penstock.store.journal import RUN_RECORD
 from penstock.store.store import Store, open_store
 
 _LOOK_EVERY = 0.5
@@ -275,15 +274,5 @@ def visualize(
         found = [store.get_run(_name(item)) for item in listed]
         target = Path(path) if path is not None else Path(found[0].folder) / "report.html"
         target.parent.mkdir(parents=True, exist_ok=True)
-        write_report(target, [(item, partial(_for_report, store, item)) for item in found])
+        write_report(target, [(item, partial(report_lines, store, item)) for item in found])
     return target.absolute()
-
-
-def _for_report(store: Store, run: Run) -> Iterator[LineResult]:
-    folder = Path(run.folder) / "flow_outputs"
-    with store.view_journal(run.name) as journal:
-        whole = journal.read(RUN_RECORD)
-        if whole is not None:
-            yield whole.result()
-        for entry in journal.in_order():
-            yield with_pictures(entry.result(), folder)

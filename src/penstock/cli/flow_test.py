@@ -35,9 +35,10 @@ from penstock.engine.jsonable import Encoder, recorded
 from penstock.environments.choose import note_of_unmet
 from penstock.errors import UsageError
 from penstock.frontends.load import load
+from penstock.graph.flow import Flow
 from penstock.graph.override import override_inputs
 from penstock.models.pool import Models
-from penstock.prompts.image import Image
+from penstock.prompts.image import Image, reference
 from penstock.records import LineResult, NodeRun, Status
 from penstock.registry.pins import with_prompts
 from penstock.settings import read_settings
@@ -204,7 +205,7 @@ def _print_human(function: FlowFunction, result: LineResult, aggregation: Aggreg
     if isinstance(value, str):
         result_stream().write(plain(value) + "\n")
     else:
-        encoder = Encoder(_path_dict(Path(function.flow.source.file).parent))
+        encoder = Encoder(_saver(function.flow), texts=function.flow.message_format == "openai-vision")
         print_json(json.loads(encoder.encode(value)))
     for run in aggregation.nodes if aggregation else ():
         if run.failure is not None:
@@ -215,10 +216,12 @@ def _print_human(function: FlowFunction, result: LineResult, aggregation: Aggreg
             sys.stderr.write(f"  {plain(metric.name)}: {plain(str(metric.value))}\n")
 
 
-def _path_dict(folder: Path) -> Any:
-    def save(image: Image) -> dict[str, str]:
-        found, _ = saved_images(image, folder)
-        return {f"data:{image.mime_type};path": found[0]["path"]}
+def _saver(flow: Flow) -> Any:
+    def save(image: Image) -> dict[str, Any]:
+        if image.source_url:
+            return reference(image, flow.message_format)
+        found, _ = saved_images(image, Path(flow.source.file).parent)
+        return reference(image, flow.message_format, found[0]["path"])
 
     return save
 

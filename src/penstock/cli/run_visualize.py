@@ -5,16 +5,16 @@ from __future__ import annotations
 import argparse
 import sys
 import webbrowser
-from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 
 from penstock.cli.arguments import add_common
 from penstock.cli.output import interactive, print_json
 from penstock.errors import UsageError
-from penstock.records import LineResult, Run
+from penstock.runs.report.lines import report_lines
 from penstock.runs.report.report import write_report
 from penstock.settings import read_settings
-from penstock.store.store import Store, open_store
+from penstock.store.store import open_store
 
 EXAMPLES = """examples:
   penstock run visualize -n base
@@ -46,7 +46,7 @@ def visualize(arguments: argparse.Namespace) -> int:
         runs = [store.get_run(name) for name in names]
         target = Path(arguments.html_path or Path(runs[0].folder) / "report.html").absolute()
         target.parent.mkdir(parents=True, exist_ok=True)
-        write_report(target, [(run, _lines(store, run)) for run in runs])
+        write_report(target, [(run, partial(report_lines, store, run)) for run in runs])
     if arguments.json:
         print_json({"html": str(target), "runs": names})
     else:
@@ -54,12 +54,3 @@ def visualize(arguments: argparse.Namespace) -> int:
     if not (arguments.no_open or arguments.html_path or arguments.json) and interactive(sys.stdout):
         webbrowser.open(target.as_uri())
     return 0
-
-
-def _lines(store: Store, run: Run) -> Callable[[], Iterable[LineResult]]:
-    def read() -> Iterable[LineResult]:
-        with store.view_journal(run.name) as journal:
-            for entry in journal.in_order():
-                yield entry.result()
-
-    return read

@@ -33,13 +33,21 @@ from penstock.graph.flow import Flow, FlowInput
 from penstock.graph.node import Node
 from penstock.graph.reference import Reference, getter
 from penstock.models.pool import Models
+from penstock.prompts.image import OWN_FOLDER_ONLY, ImageRules
 from penstock.tools.authorship import writes_roles
 from penstock.tools.bound import Bound, Context, Origin
 from penstock.tools.builtin.registry import BUILTIN
 from penstock.tools.resolve import resolve
 
 
-def bind(flow: Flow, *, connections: Connections, models: Models, folder: Path | None = None) -> Program:
+def bind(
+    flow: Flow,
+    *,
+    connections: Connections,
+    models: Models,
+    folder: Path | None = None,
+    images: ImageRules = OWN_FOLDER_ONLY,
+) -> Program:
     """Resolve every call of ``flow``. This imports the flow's code.
 
     Args:
@@ -47,6 +55,7 @@ def bind(flow: Flow, *, connections: Connections, models: Models, folder: Path |
         connections: Where connection names are looked up.
         models: Where model nodes get their clients.
         folder: The flow's folder with its includes merged in; the flow file's own folder unless told.
+        images: From where images among the flow's inputs may be read.
 
     Raises:
         LoadError: The flow cannot run; all errors that need no code are listed at once, a tool's own first.
@@ -55,10 +64,14 @@ def bind(flow: Flow, *, connections: Connections, models: Models, folder: Path |
     folder = folder or Path(flow.source.file).parent
     inputs = tuple(_input(p) for p in flow.inputs.values())
     if flow.group is not None:
-        speakers = speakers_of(flow, folder, functools.partial(bind, connections=connections, models=models))
+        speakers = speakers_of(
+            flow, folder, functools.partial(bind, connections=connections, models=models, images=images)
+        )
         blocking = all(speaker.program.blocking for speaker in speakers)
         redactor = connections.redactor
-        return Program(flow, folder, inputs, (), (), 0, blocking, True, redactor=redactor, speakers=speakers)
+        return Program(
+            flow, folder, inputs, (), (), 0, blocking, True, redactor=redactor, speakers=speakers, images=images
+        )
     _modules(flow)
     base = Context(folder, connections, models, flow.message_format)
     templates = [folder / node.call.path for node in flow.nodes if node.call.path and node.call.type != "python"]
@@ -68,6 +81,7 @@ def bind(flow: Flow, *, connections: Connections, models: Models, folder: Path |
     return dataclasses.replace(
         program,
         inputs=inputs,
+        images=images,
         outputs=tuple(_outputs(flow, binder.level, program.line_steps)),
         whole=None if flow.whole is None else binder.level.place("out", flow.whole).position,
     )

@@ -24,6 +24,7 @@ from penstock.engine.streams import AnyStream, Stream
 from penstock.errors import LoadError, ToolError
 from penstock.graph.flow import Flow
 from penstock.models.pool import Models
+from penstock.prompts.image import OWN_FOLDER_ONLY, ImageRules
 from penstock.records import LineResult, NodeRun
 from penstock.tools.builtin.session import Session, using
 from penstock.tools.isolation import Isolation
@@ -41,6 +42,7 @@ class Inline:
         models: Where its models come from.
         environment: Variables to set while its code runs.
         node_concurrency: Nodes of one call that may run at once.
+        images: From where images among its inputs may be read.
     """
 
     def __init__(
@@ -51,11 +53,13 @@ class Inline:
         models: Models,
         environment: Mapping[str, str] | None = None,
         node_concurrency: int = 16,
+        images: ImageRules = OWN_FOLDER_ONLY,
     ) -> None:
         self.flow = flow
         self.folder = Path(flow.source.file).parent
         self._connections = connections
         self._models = models
+        self._images = images
         self._isolation = Isolation(self.folder, environment, modules=flow.loaded)
         self._commit = Commit(folder=self.folder)
         self._session = Session(models, connections, flow.pins, commit=self._commit)
@@ -78,7 +82,7 @@ class Inline:
     def _bound(self) -> Program:
         self._commit.begin()
         try:
-            return bind(self.flow, connections=self._connections, models=self._models)
+            return bind(self.flow, connections=self._connections, models=self._models, images=self._images)
         except LoadError as error:
             # What the flow's code raised while it was imported is in the sentence.
             error.message = self.redactor().text(error.message)

@@ -10,7 +10,7 @@ from penstock.engine.program import InputPlan, Program
 from penstock.errors import InputError, PenstockError
 from penstock.graph.check import nearest
 from penstock.graph.types import Unparsable, convert
-from penstock.prompts.image import load_images, to_image
+from penstock.prompts.image import OWN_FOLDER_ONLY, ImageRules, load_images, to_image
 
 _VERBATIM = ("secret", "prompt_template", "file_path", "assistant_definition")
 
@@ -77,10 +77,20 @@ def _convert(program: Program, plan: InputPlan, value: Any, index: int | None, f
         folder=folder or program.folder,
         message_format=program.flow.message_format,
         place=place,
+        rules=program.images,
     )
 
 
-def convert_input(name: str, kind: str, value: Any, *, folder: Path, message_format: str, place: str = "") -> Any:
+def convert_input(
+    name: str,
+    kind: str,
+    value: Any,
+    *,
+    folder: Path,
+    message_format: str,
+    place: str = "",
+    rules: ImageRules = OWN_FOLDER_ONLY,
+) -> Any:
     """The value of the flow input ``name`` as its type ``kind``.
 
     Args:
@@ -90,18 +100,19 @@ def convert_input(name: str, kind: str, value: Any, *, folder: Path, message_for
         folder: Where relative image paths start.
         message_format: How images are written.
         place: Where the value stands, for messages: empty, or " in line 3 of input data".
+        rules: From where images may be read.
 
     Raises:
         InputError: The value does not fit.
     """
     try:
         if kind == "image":
-            return to_image(value, folder, message_format=message_format)
+            return to_image(value, folder, message_format=message_format, rules=rules)
         if kind in _VERBATIM:
             return value
         converted = convert(value, kind)
         if kind in ("list", "object") and isinstance(converted, (list, dict)):
-            return load_images(converted, folder=folder, message_format=message_format)
+            return load_images(converted, folder=folder, message_format=message_format, rules=rules)
     except RecursionError as error:
         raise InputError(
             f"The input for flow is incorrect. The value for flow input {name!r}{place} is nested too deeply.",

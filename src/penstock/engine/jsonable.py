@@ -14,7 +14,7 @@ from penstock.connections.kinds import Connection
 from penstock.connections.redact import Redactor
 from penstock.engine.masking import mask
 from penstock.engine.streams import is_stream, joined
-from penstock.prompts.image import Image
+from penstock.prompts.image import Image, Text
 
 SaveImage = Callable[[Image], Any]
 
@@ -25,10 +25,14 @@ class Encoder:
     Args:
         image: What stands for an image; ``Image(<hash>)`` unless told.
         redactor: Gives what takes the secrets known so far out of records (a line's, a node's, an aggregation's).
+        texts: Whether the parts of a text in the ``openai-vision`` format are written as the dicts they were read from.
     """
 
-    def __init__(self, image: SaveImage | None = None, redactor: Callable[[], Redactor] = Redactor) -> None:
+    def __init__(
+        self, image: SaveImage | None = None, redactor: Callable[[], Redactor] = Redactor, *, texts: bool = False
+    ) -> None:
         self._image = image or str
+        self._texts = texts
         self._redactor = redactor
         # check_circular costs a set lookup a container; a cycle ends in RecursionError, which is handled below.
         self._fast = json.JSONEncoder(
@@ -37,6 +41,8 @@ class Encoder:
 
     def encode(self, value: Any) -> str:
         """``value`` as JSON text; what JSON cannot say is said as its ``repr``."""
+        if self._texts:
+            value = with_texts(value)
         try:
             text = self._fast.encode(value)
         except (TypeError, ValueError, RecursionError):
@@ -116,6 +122,15 @@ def _text(value: Any) -> str:
 
 def _key(key: Any) -> str | int | float | bool | None:
     return key if key is None or isinstance(key, (str, int, float, bool)) else repr(key)
+
+
+def with_texts(value: Any) -> Any:
+    """``value`` with the dict of the ``openai-vision`` format in the place of every ``Text``."""
+    if isinstance(value, Text):
+        return value.serialize()
+    if type(value) is dict:
+        return {key: with_texts(item) for key, item in value.items()}
+    return [with_texts(item) for item in value] if type(value) in (list, tuple) else value
 
 
 def recorded(value: Any) -> Any:

@@ -10,6 +10,7 @@ from typing import Any
 from penstock.connections.redact import Redactor
 from penstock.graph.flow import Flow, Role
 from penstock.graph.node import Scope
+from penstock.prompts.image import OWN_FOLDER_ONLY, ImageRules
 from penstock.tools.bound import Bound
 from penstock.tools.isolation import Isolation
 
@@ -138,7 +139,7 @@ class Program:
 
     ``whole`` is the step whose value is all that the flow gives, where its outputs are not named; ``redactor`` gives what
     takes the secrets known so far out of text. The first ``given`` steps are settled before any runs.
-    A group has no steps but ``speakers``.
+    A group has no steps but ``speakers``. ``images`` says from where images in the data may be read.
     """
 
     flow: Flow
@@ -154,6 +155,7 @@ class Program:
     whole: int | None = None
     given: int = 0
     speakers: tuple[Speaker, ...] = ()
+    images: ImageRules = OWN_FOLDER_ONLY
 
     @property
     def aggregates(self) -> bool:

@@ -6,13 +6,13 @@ import base64
 import binascii
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from penstock.errors import InputError
+from penstock.errors import InputError, UsageError
 from penstock.prompts import guard, mime
 
 MAX_BYTES = 20_000_000  # what the large vision models take
@@ -118,7 +118,27 @@ class ImageRules:
     seconds: float = 20.0
 
 
-def load_images(value: Any, *, folder: Path, message_format: str = "basic", rules: ImageRules = ImageRules()) -> Any:
+OWN_FOLDER_ONLY = ImageRules()
+
+
+def image_rules(table: Mapping[str, Any]) -> ImageRules:
+    """The rules that the table ``[images]`` of ``penstock.toml`` sets: ``folders`` (a list) and ``local_urls``.
+
+    Raises:
+        UsageError: The table has another key, or a value of another kind.
+    """
+    odd = [key for key in table if key not in ("folders", "local_urls")]
+    if odd:
+        raise UsageError(f"penstock.toml: [images] has the unknown key {odd[0]!r}; there are folders and local_urls.")
+    folders, local = table.get("folders", []), table.get("local_urls", False)
+    if not isinstance(folders, list) or not all(isinstance(item, str) for item in folders):
+        raise UsageError(f"penstock.toml: folders of [images] is a list of paths, not {folders!r}.")
+    if not isinstance(local, bool):
+        raise UsageError(f"penstock.toml: local_urls of [images] is true or false, not {local!r}.")
+    return ImageRules(tuple(Path(item).expanduser().absolute() for item in folders), local_urls=local)
+
+
+def load_images(value: Any, *, folder: Path, message_format: str = "basic", rules: ImageRules = OWN_FOLDER_ONLY) -> Any:
     """A copy of ``value`` in which every image dict, at any depth, is an ``Image`` (and every text dict a ``Text``).
 
     Args:
@@ -150,7 +170,7 @@ def _load(value: Any, folder: Path, vision: bool, rules: ImageRules) -> Any:
     return {key: _load(item, folder, vision, rules) for key, item in value.items()}
 
 
-def to_image(value: Any, folder: Path, *, message_format: str = "basic", rules: ImageRules = ImageRules()) -> Any:
+def to_image(value: Any, folder: Path, *, message_format: str = "basic", rules: ImageRules = OWN_FOLDER_ONLY) -> Any:
     """The value of an input of type image: an ``Image``, or a list of them for a list.
 
     A text is a file first where it looks like one and the file is there, then base64, then a URL, then a path.
@@ -211,21 +231,36 @@ def suffix_of(image: Image) -> str:
     return "" if kind == "*" or not kind.replace("-", "").replace(".", "").replace("+", "").isalnum() else f".{kind}"
 
 
-def _dump(image: Image, save: Callable[[Image], str | dict[str, Any]] | None, vision: bool) -> dict[str, Any]:
-    if save is None:
-        if vision:
-            return {"type": "image_url", "image_url": {"url": image.to_base64(with_type=True)}}
-        return {f"data:{image.mime_type};base64": image.to_base64()}
-    if image.source_url:
+def reference(image: Image, message_format: str, path: str | None = None) -> dict[str, Any]:
+    """The dict of the message format that stands for ``image``: its URL, else the file at ``path``, else its content."""
+    vision = _is_vision(message_format)
+    if image.source_url and path is None:
         if vision:
             return {"type": "image_url", "image_url": {"url": image.source_url}}
         return {f"data:{image.mime_type};url": image.source_url}
-    saved = save(image)
-    if isinstance(saved, dict):
-        return saved
+    if path is not None:
+        return (
+            {"type": "image_file", "image_file": {"path": path}} if vision else {f"data:{image.mime_type};path": path}
+        )
     if vision:
-        return {"type": "image_file", "image_file": {"path": saved}}
-    return {f"data:{image.mime_type};path": saved}
+        return {"type": "image_url", "image_url": {"url": image.to_base64(with_type=True)}}
+    return {f"data:{image.mime_type};base64": image.to_base64()}
+
+
+def stem_of(url: str) -> str:
+    """The name, without its suffix, of the file in which a run keeps what it fetched from ``url``."""
+    return "url-" + hashlib.sha1(url.encode("utf-8", "surrogatepass"), usedforsecurity=False).hexdigest()
+
+
+def _dump(image: Image, save: Callable[[Image], str | dict[str, Any]] | None, vision: bool) -> dict[str, Any]:
+    style = "openai-vision" if vision else "basic"
+    if save is None:
+        inline = Image(bytes(image), image.mime_type)
+        return reference(inline, style)
+    if image.source_url:
+        return reference(image, style)
+    saved = save(image)
+    return saved if isinstance(saved, dict) else reference(image, style, saved)
 
 
 def _is_vision(message_format: str | None) -> bool:
@@ -325,7 +360,7 @@ def _from_path(text: str, folder: Path, rules: ImageRules, mime_type: str | None
         if not rules.any_path and not any(path.is_relative_to(root) for root in allowed):
             raise _invalid(
                 f"The image path {_shorten(text)} leads outside {', '.join(str(root) for root in allowed)}; "
-                "put the file there, or allow its folder"
+                'put the file there, or allow its folder in penstock.toml: [images] folders = ["…"]'
             )
         if not path.is_file():
             raise _invalid(f"The image file {_shorten(text)} is not in {folder}")

@@ -25,7 +25,7 @@ from penstock.graph.pin import pin_prompts
 from penstock.graph.prompt import Pins
 from penstock.models.offline import OfflineSpec
 from penstock.models.pool import Models
-from penstock.prompts.image import Image, load_images
+from penstock.prompts.image import Image, image_rules, load_images, reference, stem_of
 from penstock.records import Failure, LineResult
 from penstock.runners.job import Job
 from penstock.runners.packing import pack_aggregation, pack_failure, pack_result
@@ -45,6 +45,7 @@ class Workbench:
     """
 
     program: Program
+    closures: dict[str, str]
     encoder: Encoder
     thread_host: ThreadHost
     loop_host: LoopHost
@@ -56,6 +57,7 @@ class Workbench:
         offline = OfflineSpec.from_json(job.offline) if job.offline else None
         self.connections = Connections.from_export(dict(job.connections), job.secrets)
         self.redactor = self.connections.redactor
+        self.images = image_rules(job.settings.get("file", {}).get("images", {}))
         answers = ContentCache(Path(job.cache) / "answers") if job.cache else None
         self.models = Models(settings, offline, secrets=self.connections.secrets(), workers=job.workers, cache=answers)
         # All workers of a run, and those of the run that resumes it, use what was looked up once.
@@ -79,15 +81,17 @@ class Workbench:
             here=True,
         )
         flow = override_inputs(pin_prompts(loaded, self.session.prompts), job.inputs)
-        self.program = bind(flow, connections=self.connections, models=self.models)
+        self.program = bind(flow, connections=self.connections, models=self.models, images=self.images)
         if not self.models.offline and any(step.kind in ("llm", "custom_llm") for step in self.program.steps):
             # Takes 0.2 s that the first line's model call need not wait for.
             importlib.import_module("aiohttp")
+        # Now, as the files say what was loaded; while the run goes on somebody may edit them.
+        self.closures = self.program.closures()
         cache = ContentCache(Path(job.cache) / "nodes") if job.cache else None
         self.thread_host = ThreadHost(job.node_concurrency, pool if job.node_concurrency > 1 else None, cache)
         self.loop_host = LoopHost(pool, job.node_concurrency, cache)
         saver = _saver(Path(job.files), flow.message_format) if job.files else None
-        self.encoder = Encoder(saver, self.redactor)
+        self.encoder = Encoder(saver, self.redactor, texts=flow.message_format == "openai-vision")
 
     def pack(self, result: LineResult, attempt: int = 1) -> bytes:
         """A result frame."""
@@ -126,29 +130,27 @@ class Workbench:
 
 def _saver(folder: Path, message_format: str) -> Any:
     def save(image: Image) -> dict[str, Any]:
-        if image.source_url:
-            return _dict(message_format, image, "url", image.source_url)
         extension = _EXTENSIONS.get(image.mime_type) or mimetypes.guess_extension(image.mime_type) or ".bin"
+        if image.source_url:
+            # The record names the address; the file is for those who look at the run without a network.
+            _write(image, folder / f"{stem_of(image.source_url)}{extension}")
+            return reference(image, message_format)
         # Named by content: the same picture is one file, whichever lines and workers write it.
-        name = hashlib.sha1(bytes(image), usedforsecurity=False).hexdigest() + extension
-        target = folder / name
-        if not target.exists():
-            folder.mkdir(parents=True, exist_ok=True)
-            part = folder / f".{name}.{os.getpid()}.{threading.get_ident()}"
-            try:
-                part.write_bytes(bytes(image))
-                part.replace(target)
-            except OSError:
-                part.unlink(missing_ok=True)
-                raise
-        return _dict(message_format, image, "path", f"{folder.name}/{name}")
+        target = folder / (hashlib.sha1(bytes(image), usedforsecurity=False).hexdigest() + extension)
+        _write(image, target)
+        return reference(image, message_format, f"{folder.name}/{target.name}")
 
     return save
 
 
-def _dict(message_format: str, image: Image, resource: str, value: str) -> dict[str, Any]:
-    if message_format == "openai-vision":
-        if resource == "url":
-            return {"type": "image_url", "image_url": {"url": value}}
-        return {"type": "image_file", "image_file": {"path": value}}
-    return {f"data:{image.mime_type};{resource}": value}
+def _write(image: Image, target: Path) -> None:
+    if target.exists():
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(f".{target.name}.{os.getpid()}.{threading.get_ident()}")
+    try:
+        part.write_bytes(bytes(image))
+        part.replace(target)
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise

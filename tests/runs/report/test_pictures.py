@@ -2,12 +2,15 @@ import base64
 
 import pytest
 
+from penstock.prompts.image import stem_of
 from penstock.records import LineResult, NodeRun, Status
 from penstock.runs.report.pictures import with_pictures
 
 PIXEL = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 )
+
+URL = "https://example.org/a.png"
 
 
 def line(value: object) -> LineResult:
@@ -21,13 +24,17 @@ def line(value: object) -> LineResult:
     [
         {"data:image/png;path": "images/a.png"},
         {"type": "image_file", "image_file": {"path": "images/a.png"}},
+        {"data:image/png;url": URL},
+        {"type": "image_url", "image_url": {"url": URL}},
     ],
 )
 def test_kept_images_of_both_formats_become_part_of_the_record(tmp_path, reference):
     (tmp_path / "images").mkdir()
-    (tmp_path / "images" / "a.png").write_bytes(PIXEL)
+    for name in ("a.png", f"{stem_of(URL)}.png"):
+        (tmp_path / "images" / name).write_bytes(PIXEL)
     shown = with_pictures(line(reference), tmp_path)
-    (content,) = shown.output["y"][0].values()
+    head, content = shown.output["y"][0].split(",")
+    assert head.startswith("data:image/")
     assert base64.b64decode(content) == PIXEL
     assert shown.inputs["x"] == shown.output["y"][0] == shown.nodes[0].output
 
@@ -39,6 +46,12 @@ def test_what_is_not_a_file_of_the_run_stays_as_it_is(tmp_path, path):
     (tmp_path / "secret.png").write_bytes(PIXEL)
     reference = {"data:image/png;path": path}
     assert with_pictures(line(reference), folder).output == {"y": [reference]}
+
+
+def test_an_address_of_which_nothing_is_kept_stays_as_it_is(tmp_path):
+    (tmp_path / "images").mkdir()
+    reference = {"data:image/png;url": URL}
+    assert with_pictures(line(reference), tmp_path).output == {"y": [reference]}
 
 
 def test_ordinary_values_are_untouched(tmp_path):
