@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from penstock.cli.output import counted, plain
+from penstock.graph.prompt import Pins
 from penstock.records import Run
+from penstock.registry.pins import shown_pins
+from penstock.runs.resume import PROMPTS
 
 
 def shown(run: Run) -> dict[str, Any]:
@@ -18,7 +21,7 @@ def shown(run: Run) -> dict[str, Any]:
     properties = {
         key: value
         for key, value in run.properties.items()
-        if key not in ("notes", "variables") and value not in (None, {}, [])
+        if key not in ("notes", "variables", PROMPTS) and value not in (None, {}, [])
     }
     return {
         "name": run.name,
@@ -35,6 +38,7 @@ def shown(run: Run) -> dict[str, Any]:
             "column_mapping": dict(run.column_mapping),
             "system_metrics": dict(run.system_metrics),
             **properties,
+            **({PROMPTS: shown_pins(Pins.from_json(run.properties[PROMPTS]))} if run.properties.get(PROMPTS) else {}),
         },
         "flow_name": flow.name,
         "data": run.data,

@@ -157,6 +157,11 @@ class Program:
     speakers: tuple[Speaker, ...] = ()
     images: ImageRules = OWN_FOLDER_ONLY
 
+    def closures(self) -> dict[str, str]:
+        """The identity of each node's own code, by node."""
+        found = {step.name: step.bound.closure(self.folder) for step in self.steps}
+        return {name: closure for name, closure in found.items() if closure is not None}
+
     @property
     def aggregates(self) -> bool:
         """Whether the flow has steps that run once a run."""

@@ -49,6 +49,11 @@ class LocalSession:
         self._pool = ThreadPoolExecutor(max(4, job.concurrency * job.node_concurrency), "penstock-node")
         self._bench: Workbench | None = None
 
+    @property
+    def closures(self) -> Mapping[str, str]:
+        """See ``runner.Session``."""
+        return {} if self._bench is None else self._bench.closures
+
     def run(self, lines: Iterator[LineInput], deliver: Deliver, stop: Stop = never) -> None:
         """Run every line; see ``runner.Session``."""
         with self._surroundings() as bench:

@@ -64,6 +64,7 @@ class ProcessSession:
     """See ``runner.Session``."""
 
     def __init__(self, job: Job, workers: int) -> None:
+        self.closures: Mapping[str, str] = {}
         self._job = job
         self._selector = selectors.DefaultSelector()
         self._workers: list[WorkerProcess] = []
@@ -210,7 +211,9 @@ class ProcessSession:
     def _said(self, worker: WorkerProcess, kind: int, body: bytes) -> None:
         if kind == frames.READY:
             worker.ready = True
-            worker.aggregation = {int(position): name for position, name in json.loads(body).items()}
+            told = json.loads(body)
+            worker.aggregation = {int(position): name for position, name in told["aggregation"].items()}
+            self.closures = told["closures"]
             self._early_deaths = 0
             self._first_ready = self._first_ready or time.monotonic()
         elif kind == frames.REFUSED:

@@ -51,7 +51,13 @@ def never() -> str | None:
 
 
 class Session(Protocol):
-    """A bound job, ready for lines."""
+    """A bound job, ready for lines.
+
+    Attributes:
+        closures: The identity of the code of each node that has code of its own, once the flow is bound.
+    """
+
+    closures: Mapping[str, str]
 
     def run(self, lines: Iterator[LineInput], deliver: Deliver, stop: Stop = never) -> None:
         """Run every line, each delivered exactly once, in any order, on the calling thread.

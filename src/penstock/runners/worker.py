@@ -120,7 +120,8 @@ def main() -> None:
     except BaseException as error:
         _refuse(job, error, output)
         return
-    output.send(frames.pack(frames.READY, json.dumps(bench.aggregation_nodes()).encode()))
+    ready = {"aggregation": bench.aggregation_nodes(), "closures": bench.closures}
+    output.send(frames.pack(frames.READY, json.dumps(ready).encode()))
     _serve(source, reporter, bench, slots, output)
 
 

@@ -213,7 +213,8 @@ class _Batch:
         return dataclasses.replace(run, status=Status.FAILED, failure=failure)
 
     def _write(self, run: Run, journal: Journal) -> Run:
-        run = dataclasses.replace(run, properties={**run.properties, "notes": self.notes})
+        closures = {"closures": dict(self.session.closures)} if self.session.closures else {}
+        run = dataclasses.replace(run, properties={**run.properties, **closures, "notes": self.notes})
         try:
             try:
                 write_results(Path(run.folder), run, journal)

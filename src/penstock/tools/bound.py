@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from penstock.tools.closure import closure_hash
+
 if TYPE_CHECKING:
     from penstock.connections.resolve import Connections
     from penstock.models.pool import Models
@@ -27,6 +29,7 @@ class Bound:
         optional: Parameters that may be left out (their defaults apply when what they refer to was bypassed).
         wants_data: ``call`` also gets what must count as data in this line: flow inputs and model answers.
         streams: The result may be a generator.
+        code: The user's own function, below all wrapping.
         prompts: Those that a call uses, which ``call`` notes itself; for where a kept result stands in for the call.
     """
 
@@ -37,6 +40,11 @@ class Bound:
     wants_data: bool = False
     fingerprint: str = ""
     prompts: tuple[Used, ...] = ()
+    code: Callable[..., Any] | None = None
+
+    def closure(self, folder: Path) -> str | None:
+        """The identity of the user's code, see ``tools.closure``; None where the node has none of its own."""
+        return None if self.code is None else closure_hash(self.code, folder)
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,12 @@ def resolve(node: Node, literals: Mapping[str, Any], references: Mapping[str, Re
         LoadError: There is no such tool, or it cannot be made ready.
     """
     bound = _resolve(node, literals, references, context)
+    call = node.call
+    if call.type in ("function", "entry") or (call.type == "python" and call.source == "code"):
+        bound = dataclasses.replace(bound, code=call.function or bound.call)
+        if node.cache and bound.fingerprint:
+            # The file alone would miss a helper that it imports; the code alone what only the file's text says.
+            bound = dataclasses.replace(bound, fingerprint=f"{bound.fingerprint}:{bound.closure(context.folder)}")
     return noting(bound, tuple(map(Used, node.prompts.values()))) if node.prompts else bound
 
 
