@@ -24,6 +24,7 @@ from penstock.graph.override import override_inputs
 from penstock.graph.prompt import Given
 from penstock.models.offline import OfflineSpec
 from penstock.models.pool import Models
+from penstock.prompts.image import image_rules
 from penstock.records import Failure, LineResult, NodeRun
 from penstock.registry.pins import with_prompts
 from penstock.settings import Settings, read_settings
@@ -60,6 +61,7 @@ class FlowFunction:
             models=models,
             environment={**connections.env_values, **names},
             node_concurrency=settings.node_concurrency,
+            images=image_rules(settings.file.get("images", {})),
         )
 
     def __call__(self, **inputs: Any) -> Any:
