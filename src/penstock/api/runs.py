@@ -14,6 +14,7 @@ from typing import Any
 from penstock.connections.kinds import Connection
 from penstock.connections.model_configuration import plain
 from penstock.connections.resolve import Connections
+from penstock.environments.choose import absolute
 from penstock.graph.prompt import Given
 from penstock.models.offline import OfflineSpec
 from penstock.records import LineResult, Run, Status
@@ -56,6 +57,8 @@ def run(
     offline: str | OfflineSpec | None = None,
     env_file: str | Path | Iterable[str | Path] = (),
     cache: bool = False,
+    environment: str | None = None,
+    python: str | None = None,
     listener: Listener | None = None,
     settings: Settings | None = None,
 ) -> Run:
@@ -88,6 +91,9 @@ def run(
         offline: A rules file or cassette in place of real models.
         env_file: Files of connections and variables.
         cache: Whether models, and nodes with ``enable_cache``, may take earlier answers.
+        environment: The interpreter that the flow's code runs in: ``auto`` (built from its requirements.txt), the path of a
+            virtual environment, or the id of one that is built; this one unless told.
+        python: The Python of an environment that is built, as in ``3.12``.
         listener: Told how far the run is.
         settings: Read from the environment unless given.
 
@@ -132,6 +138,8 @@ def run(
         resume_from=_name(resume_from) if resume_from is not None else None,
         offline=_offline(offline),
         cache=cache,
+        environment=absolute(environment),
+        python=python,
     )
     found = Connections.open(settings, files, {**named, **given_there})
     datasets = {"data": Dataset.of_rows(rows)} if rows is not None else None

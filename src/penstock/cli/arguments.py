@@ -78,11 +78,6 @@ def add_environment(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--python", metavar="VERSION", help="Python of an environment that is built, as in 3.12")
 
 
-def absolute_environment(asked: str | None) -> str | None:
-    """``--env`` with a path seen from the working directory, for a run that may be resumed from another one."""
-    return str(Path(asked).absolute()) if asked not in (None, "auto", "none") and Path(asked).exists() else asked
-
-
 def names(items: Iterable[str | Sequence[str]] | None) -> tuple[str, ...]:
     """Names of a flag that may be repeated and may take several, also with commas between them."""
     return tuple(name for item in flat(items) for name in item.split(",") if name)

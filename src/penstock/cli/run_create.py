@@ -14,7 +14,6 @@ from typing import Any
 
 from penstock.cli.arguments import (
     above_zero,
-    absolute_environment,
     add_choices,
     add_common,
     add_environment,
@@ -33,6 +32,7 @@ from penstock.cli.arguments import (
 from penstock.cli.output import interactive, note, print_json
 from penstock.cli.progress import progress_listener
 from penstock.cli.run_shown import shown, summary
+from penstock.environments.choose import absolute
 from penstock.errors import UsageError
 from penstock.records import Run, Status
 from penstock.runs.batch import AGGREGATION_FAILURES, Outcome, run_batch
@@ -147,7 +147,7 @@ def _given(arguments: argparse.Namespace, settings: Settings) -> dict[str, Any]:
         "outputs": names(arguments.outputs),
         "prompts": prompts(arguments.prompt),
         "environment_variables": variables,
-        "environment": absolute_environment(arguments.env),
+        "environment": absolute(arguments.env),
         "python": arguments.python,
         "name": arguments.name,
         "display_name": arguments.display_name,

@@ -76,6 +76,11 @@ def choose(
     )
 
 
+def absolute(asked: str | None) -> str | None:
+    """What ``choose`` is asked for, a path in it seen from the working directory, for those who will ask from another."""
+    return str(Path(asked).absolute()) if asked not in (None, "auto", "none") and Path(asked).exists() else asked
+
+
 def build(
     file: Path, folder: Path, *, home: Path, env: Mapping[str, str], python: str | None, tell: Tell = silent
 ) -> Environment:
