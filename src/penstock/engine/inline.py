@@ -27,7 +27,7 @@ from penstock.models.pool import Models
 from penstock.prompts.image import OWN_FOLDER_ONLY, ImageRules
 from penstock.records import LineResult, NodeRun
 from penstock.tools.builtin.session import Session, using
-from penstock.tools.isolation import Isolation
+from penstock.tools.isolation import Isolation, NoIsolation
 from penstock.tracing.commit import Commit
 
 _END = object()
@@ -42,6 +42,7 @@ class Inline:
         models: Where its models come from.
         environment: Variables to set while its code runs.
         node_concurrency: Nodes of one call that may run at once.
+        isolated: Run its code in its own folder, with its own modules; off for functions of the program itself.
         images: From where images among its inputs may be read.
     """
 
@@ -53,6 +54,7 @@ class Inline:
         models: Models,
         environment: Mapping[str, str] | None = None,
         node_concurrency: int = 16,
+        isolated: bool = True,
         images: ImageRules = OWN_FOLDER_ONLY,
     ) -> None:
         self.flow = flow
@@ -60,7 +62,8 @@ class Inline:
         self._connections = connections
         self._models = models
         self._images = images
-        self._isolation = Isolation(self.folder, environment, modules=flow.loaded)
+        isolation = Isolation(self.folder, environment, modules=flow.loaded) if isolated else NoIsolation()
+        self._isolation: Isolation | NoIsolation = isolation
         self._commit = Commit(folder=self.folder)
         self._session = Session(models, connections, flow.pins, commit=self._commit)
         self._pool = ThreadPoolExecutor(min(32, 4 * (os.cpu_count() or 1)) + node_concurrency, "penstock-node")

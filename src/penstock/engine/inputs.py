@@ -65,6 +65,13 @@ def _unknown(program: Program, values: Mapping[str, Any], index: int | None) -> 
     known = program.flow.inputs
     name = next(name for name in values if name not in known)
     place = "" if index is None else f" in line {index} of input data"
+    if program.flow.node(name) is not None:
+        return InputError(
+            f"{name!r} is computed by the flow, so it is no input{place}; give it with overrides instead.",
+            code="ShadowingInput",
+        )
+    if name in program.flow.choices or name in program.flow.source.config:
+        return InputError(f"{name!r} is configuration of the flow, so it is no input{place}.", code="ShadowingInput")
     return InputError(f"The flow has no input {name!r}{place}. {nearest(name, known)}", code="UnknownInput")
 
 

@@ -39,6 +39,18 @@ def calling_folder() -> Path | None:
     return _around.get()
 
 
+class NoIsolation:
+    """For functions of the program that calls them: they run in its own surroundings."""
+
+    def active(self) -> contextlib.AbstractContextManager[None]:
+        """Change nothing."""
+        return contextlib.nullcontext()
+
+    def importing(self) -> contextlib.AbstractContextManager[None]:
+        """Change nothing."""
+        return contextlib.nullcontext()
+
+
 class Isolation:
     """The surroundings of one flow.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from penstock.errors import LoadError, UsageError
@@ -25,6 +26,7 @@ from penstock.graph.prompt import PinnedPrompt
 from penstock.graph.reference import Reference, parse
 from penstock.graph.slice import slice as part_of
 from penstock.graph.types import convert
+from penstock.tools.closure import closure_hash
 from penstock.tools.signature import connection_classes
 
 RESERVED = ("inputs", "flow")
@@ -366,7 +368,14 @@ class _Builder:
             )
         if marks.kind == "llm":
             text = text if self._has_roles(node.name, set()) else f"user:\n{text}"
-        pinned = PinnedPrompt(node.name, text, "code", variables=tuple(sorted(variables)))
+        function = planned.function
+        pinned = PinnedPrompt(
+            node.name,
+            text,
+            "code",
+            variables=tuple(sorted(variables)),
+            closure=closure_hash(function.call, Path(function.file).parent if function.file else None),
+        )
         call = dataclasses.replace(node.call, type="prompt", source="function", prompt=pinned)
         if marks.kind == "llm":
             own = dict(marks.settings)

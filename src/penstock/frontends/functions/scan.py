@@ -70,6 +70,18 @@ def scan(module: ModuleType) -> list[Function]:
     return found
 
 
+def scan_function(function: Callable[..., Any]) -> Function:
+    """One function, wherever it is defined.
+
+    Raises:
+        LoadError: It has no name of its own, or its parameters cannot be read.
+    """
+    name = str(getattr(function, "__name__", ""))
+    if not name.isidentifier():
+        raise LoadError(f"{function!r} has no name that a node could be called by.", code="InvalidFunction")
+    return _function(function, name, str(getattr(function, "__module__", "")), None)
+
+
 def _belongs(value: Any, name: str, module: ModuleType) -> bool:
     """For code that no file holds: a notebook's, a program's."""
     plain = inspect.unwrap(value)
