@@ -125,8 +125,10 @@ class PromptyCall:
         env = ChainMap(dict(os.environ), connections.env_values if connections is not None else {})
         try:
             found = connection_of(self.prompty, connections, env)
-        except PenstockError:
-            if models.offline:  # no endpoint will be asked, so none is needed
+        except PenstockError as error:
+            given = self.prompty.model.configuration
+            mistaken = error.code == "UnknownConnectionType" and isinstance(given, Mapping) and given.get("type")
+            if models.offline and not mistaken:  # no endpoint will be asked, so none is needed
                 return self._connections.setdefault((), offline_connection(self.prompty))
             raise
         # The pool keeps a client for each connection it has seen: equal ones must be the same one.
