@@ -150,6 +150,13 @@ def remote_sentence(names: Sequence[str]) -> str:
     )
 
 
+def unheard_sentence(names: Sequence[str]) -> str:
+    """What is said where adapters wait for tasks."""
+    return (
+        f"{', '.join(names)} waits for tasks of Hamilton's own executors; Penstock runs nodes, so it hears of no task."
+    )
+
+
 def _warning(source: Source, code: str, message: str) -> Diagnostic:
     return Diagnostic("warning", code, message, source.file, None)
 
@@ -163,9 +170,7 @@ def _warnings(adapters: Adapters, source: Source) -> list[Diagnostic]:
         )
         found.append(_warning(source, "AdapterNotHeard", message))
     if adapters.unheard:
-        names = ", ".join(adapters.unheard)
-        message = f"{names} waits for tasks of Hamilton's own executors; a line of a flow has nodes only."
-        found.append(_warning(source, "AdapterNotHeard", message))
+        found.append(_warning(source, "AdapterNotHeard", unheard_sentence(adapters.unheard)))
     return found
 
 

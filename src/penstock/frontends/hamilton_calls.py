@@ -16,6 +16,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from penstock.aio import background_loop
+from penstock.records import PromptUse
+from penstock.tools.closure import closure_hash
+from penstock.tools.used import Used
 from penstock.tracing.notes import NOTES
 
 HamiltonNode = Any  # hamilton.node.Node; Hamilton carries no types
@@ -127,6 +130,11 @@ def _plain(function: Any) -> Any:
     return function
 
 
+def is_prompt(node: HamiltonNode) -> bool:
+    """Whether ``node`` gives the text of a prompt: it is tagged ``kind="prompt"``, or gives text and has prompt in its name."""
+    return node.tags.get("kind") == "prompt" or (node.type is str and "prompt" in node.name.lower())
+
+
 def expands(node: HamiltonNode) -> bool:
     """Whether ``node`` gives the items of a map."""
     return node.node_role.name == "EXPAND" or _named(node.type, "Parallelizable")
@@ -166,6 +174,18 @@ class _Call:
         self.adapters = adapters
         self._task = task
         self._own_id = str(uuid.uuid4())
+        self.is_prompt = is_prompt(node)
+
+    @functools.cached_property
+    def _prompt(self) -> Used:
+        functions = self.node.originating_functions or (self.node.callable,)
+        return Used(PromptUse(self.node.name, "code", closure=closure_hash(functions[0])))
+
+    def noted(self, value: Any) -> Any:
+        """``value``, noted as the prompt it is."""
+        if isinstance(value, str) and NOTES.get() is not None:
+            self._prompt.note(value)
+        return value
 
     def facts(self, execution: Execution | None) -> dict[str, Any]:
         return {
@@ -180,7 +200,8 @@ class _Coroutine(_Call):
         async def call(**arguments: Any) -> Any:
             execution = EXECUTION.get()
             try:
-                return await self._call(arguments, execution)
+                value = await self._call(arguments, execution)
+                return self.noted(value) if self.is_prompt else value
             except Exception as error:
                 if execution is not None:
                     execution.raised.setdefault(self.node.name, error)
@@ -225,10 +246,11 @@ class _Blocking(_Call):
         def call(**arguments: Any) -> Any:
             execution = EXECUTION.get()
             try:
-                if not self.adapters:
-                    value = node.callable(**arguments)
-                    return _wait(value, execution) if inspect.isawaitable(value) else value
-                return self._call(arguments, execution)
+                if self.adapters:
+                    value = self._call(arguments, execution)
+                elif inspect.isawaitable(value := node.callable(**arguments)):
+                    value = _wait(value, execution)
+                return self.noted(value) if self.is_prompt else value
             except Exception as error:
                 if execution is not None:
                     execution.raised.setdefault(node.name, error)

@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from penstock.compat.hamilton import original
 from penstock.compat.hamilton.execution import GraphExecutor, check_names
-from penstock.frontends.hamilton import remote_sentence
+from penstock.frontends.hamilton import remote_sentence, unheard_sentence
 from penstock.frontends.hamilton_calls import Adapters
 
 logger = logging.getLogger("penstock")
@@ -58,9 +58,11 @@ class Driver:
         self.strict = strict
         adapters = driver.adapter.adapters
         tasks = isinstance(driver.graph_executor, original.driver.TaskBasedGraphExecutor)
-        self._keeps = Adapters(adapters).remote
-        if self._keeps:
-            logger.warning(remote_sentence(self._keeps))
+        found = Adapters(adapters)
+        if found.unheard:
+            logger.warning(unheard_sentence(found.unheard))
+        if found.remote:
+            logger.warning(remote_sentence(found.remote))
         else:
             driver.graph_executor = GraphExecutor(adapters, node_concurrency=node_concurrency, tasks=tasks)
 
