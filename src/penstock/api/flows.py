@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import functools
+import importlib
 import shutil
 import tempfile
 import weakref
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +17,12 @@ from penstock.connections.redact import secret_variables
 from penstock.connections.resolve import Connections
 from penstock.engine.inline import Inline
 from penstock.engine.streams import is_stream
+from penstock.environments.choose import choose
+from penstock.environments.loading import loading_in
 from penstock.errors import PenstockError
 from penstock.frontends.environment import environment
 from penstock.frontends.includes import merge, moved
+from penstock.frontends.load import find
 from penstock.frontends.load import load as load_flow
 from penstock.graph.flow import Flow
 from penstock.graph.override import override_inputs
@@ -49,11 +54,21 @@ class FlowFunction:
     """
 
     def __init__(
-        self, flow: Flow, connections: Connections, models: Models, variables: Mapping[str, Any], settings: Settings
+        self,
+        flow: Flow,
+        connections: Connections,
+        models: Models,
+        variables: Mapping[str, Any],
+        settings: Settings,
+        *,
+        elsewhere: Callable[[Flow], Inline] | None = None,
     ) -> None:
         names, self.notes = environment(flow.environment_variables, variables, connections.get)
         connections.also_secret(secret_variables(names))
         self.flow = _merged(flow, self)
+        if elsewhere is not None:
+            self.inline = elsewhere(self.flow)
+            return
         self.inline = Inline(
             self.flow,
             connections=connections,
@@ -174,6 +189,8 @@ def load(
     env: Mapping[str, Any] | None = None,
     env_file: str | Path | tuple[str | Path, ...] = (),
     offline: str | OfflineSpec | None = None,
+    environment: str | None = None,
+    python: str | None = None,
     settings: Settings | None = None,
 ) -> FlowFunction:
     """A flow as a function.
@@ -192,6 +209,9 @@ def load(
         env: Variables for the flow's code, over those in its file.
         env_file: Files of connections and variables.
         offline: A rules file (``scripted:PATH``) or a cassette (``replay:PATH``, ``record:PATH``) in place of real models.
+        environment: The interpreter that the flow's code runs in: ``auto`` (built from its requirements.txt), the path of a
+            virtual environment, or the id of one that is built; this one unless told. Values then cross as JSON.
+        python: The Python of an environment that is built, as in ``3.12``.
         settings: Read from the environment unless given.
 
     Raises:
@@ -201,17 +221,29 @@ def load(
     files = (env_file,) if isinstance(env_file, (str, Path)) else env_file
     found = Connections.open(settings, files, connections or {})
     variants = (variant,) if isinstance(variant, str) else tuple(variant)
-    flow = load_flow(
-        source,
-        variants=variants,
-        connections=overrides or {},
-        init=init,
-        config=config,
-        outputs=outputs,
-        here=True,
-        environment=lambda own: flow_variables(own, env or {}, found),
-    )
+    own = choose(environment, find(source), home=settings.home, env=settings.env, python=python)
+    with loading_in(own.python if own else None):
+        flow = load_flow(
+            source,
+            variants=variants,
+            connections=overrides or {},
+            init=init,
+            config=config,
+            outputs=outputs,
+            here=own is None,
+            environment=lambda said: flow_variables(said, env or {}, found),
+        )
     flow, _ = with_prompts(flow, prompts or {}, settings)
     flow = override_inputs(flow, inputs or {})
     spec = OfflineSpec.parse(offline) if isinstance(offline, str) else offline
-    return FlowFunction(flow, found, Models(settings, spec, secrets=found.secrets()), env or {}, settings)
+    models = Models(settings, spec, secrets=found.secrets())
+    if own is None:
+        return FlowFunction(flow, found, models, env or {}, settings)
+    # Imported by name: worker processes are a world of their own, which most callers need not wait for.
+    place = importlib.import_module("penstock.api.elsewhere")
+    spec = spec and dataclasses.replace(spec, path=str(Path(spec.path).absolute()))
+    told = place.told(source, variants, overrides or {}, inputs or {}, env or {}, spec)
+    elsewhere = functools.partial(
+        place.Elsewhere, own=own, spec=told, settings=settings, connections=found, models=models
+    )
+    return FlowFunction(flow, found, models, env or {}, settings, elsewhere=elsewhere)
