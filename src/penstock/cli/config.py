@@ -28,7 +28,7 @@ class _Key:
 
 
 _NO_TELEMETRY = "Penstock sends no telemetry at all"
-_KEYS = {
+KEYS = {
     "store.url": _Key(str),
     "run.concurrency": _Key(int),
     "run.workers": _Key(int),
@@ -102,11 +102,11 @@ def _pair(word: str) -> tuple[tuple[str, ...], Any]:
     path = tuple(key.split("."))
     if path[0] == "connections":
         return _connection_setting(key, path), text
-    known = _KEYS.get(key)
+    known = KEYS.get(key)
     if known is None:
-        near = difflib.get_close_matches(key, _KEYS, 1)
+        near = difflib.get_close_matches(key, KEYS, 1)
         maybe = f" Did you mean {near[0]!r}?" if near else ""
-        raise UsageError(f"There is no setting {key!r}.{maybe} There are: {', '.join(_KEYS)}, connections.NAME.KEY.")
+        raise UsageError(f"There is no setting {key!r}.{maybe} There are: {', '.join(KEYS)}, connections.NAME.KEY.")
     return path, _value(key, known, text)
 
 
@@ -171,7 +171,7 @@ def _refuse_secret(path: tuple[str, ...], value: str) -> None:
 
 def _note(path: tuple[str, ...], file: Path, settings: Settings) -> str:
     key = ".".join(path)
-    known = _KEYS.get(key)
+    known = KEYS.get(key)
     if known is not None and known.note:
         return f"{key} has no effect: {known.note}."
     nearest = settings.files[0] if settings.files else None

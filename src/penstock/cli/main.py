@@ -26,6 +26,7 @@ NOUNS = {
     "config": "settings",
     "env": "environments of flows that have requirements of their own",
     "model": "offline models: serve a scripted one",
+    "schema": "JSON Schemas of the file formats, for editors",
     "completion": "completion of commands, flags and names in your shell",
 }
 

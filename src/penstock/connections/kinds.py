@@ -85,8 +85,8 @@ KINDS: dict[str, type[Connection]] = {
     )
 }
 
-_BOOKKEEPING = {"$schema", "name", "type", "module", "created_date", "last_modified_date", "expiry_time"}
-_STRONG = {"custom_type", "package", "package_version"}
+BOOKKEEPING = {"$schema", "name", "type", "module", "created_date", "last_modified_date", "expiry_time"}
+STRONG = {"custom_type", "package", "package_version"}
 
 
 def kind_of(type_name: object) -> type[Connection] | None:
@@ -134,7 +134,7 @@ def to_dict(conn: Connection) -> dict[str, Any]:
 def ignored_keys(data: Mapping[str, Any]) -> list[str]:
     """The keys of ``data`` (file form) that its kind does not have: most likely misspelt."""
     kind, settings = _parts(None, data)
-    known = {*kind.FIELDS, *_BOOKKEEPING, *(_STRONG if kind is CustomConnection else ())}
+    known = {*kind.FIELDS, *BOOKKEEPING, *(STRONG if kind is CustomConnection else ())}
     return sorted(str(key) for key in settings if key not in known)
 
 

@@ -20,14 +20,11 @@ from penstock.frontends.roles import RoleSpec, choices_of, environment_of, ports
 from penstock.graph.check import nearest
 from penstock.graph.flow import Flow, FlowOutput, Group, HistoryStyle, Role, Source
 from penstock.graph.node import Call, Node
+from penstock.schemas import chat_group as keys
 from penstock.yaml import Document
 
 STOP_SIGNAL = "[STOP]"
 HISTORY = "conversation_history"
-_KEYS = (
-    "$schema", "name", "display_name", "description", "tags", "type", "inputs", "roles", "speak_order", "max_turns",
-    "max_tokens", "max_time", "stop_signal", "history", "environment_variables", "message_format",
-)  # fmt: skip
 _NUMBERS = ("max_turns", "max_tokens", "max_time")
 
 LoadPart = Callable[..., Flow]
@@ -53,7 +50,7 @@ def load(document: Document, chosen: Chosen, load_part: LoadPart) -> Flow:
     """
     found = Findings(document)
     data = found.mapping(document.value, "a chat group file")
-    found.unknown(data, _KEYS, "the chat group")
+    found.unknown(data, keys.GROUP, "the chat group")
     with _inside(document):
         parts = _parts(found, data, chosen, load_part)
     limits = {key: _number(found, data, key) for key in _NUMBERS}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,24 +15,13 @@ from penstock.graph.node import Activate, Call, Node
 from penstock.graph.pin import TEMPLATED
 from penstock.graph.reference import parse
 from penstock.graph.types import TYPES
+from penstock.schemas import dag as keys
 from penstock.yaml import Document
 
-_TOP = {
-    "$schema", "id", "name", "display_name", "description", "tags", "type", "language", "inputs", "outputs", "nodes",
-    "node_variants", "environment", "environment_variables", "additional_includes", "message_format", "sample", "tools",
-    "prompts",
-}  # fmt: skip
-_INPUT = {"type", "default", "description", "enum", "is_chat_input", "is_chat_history"}
-_OUTPUT = {"type", "reference", "description", "evaluation_only", "is_chat_output"}
-_NODE = {
-    "name", "type", "source", "inputs", "connection", "api", "provider", "module", "aggregation", "reduce", "activate",
-    "use_variants", "enable_cache", "comment", "tool", "skip",
-}  # fmt: skip
 _WITHOUT_EFFECT = {
     "skip": "the old skip configuration has no effect; use activate",
     "tool": "an inline tool name has no effect; source decides what the node calls",
 }
-NODE_TYPES = ("python", "llm", "prompt", "custom_llm")
 _CONNECTION_KEYS = ("connection", "deployment_name", "model")
 
 
@@ -65,11 +54,11 @@ class _Reader:
         self.error("FlowDefinitionError", f"{what} must be a map, not {value!r}.", *path)
         return {}
 
-    def unknown(self, value: Mapping[Any, Any], known: set[str], what: str, *path: str | int) -> None:
+    def unknown(self, value: Mapping[Any, Any], known: Collection[str], what: str, *path: str | int) -> None:
         for key in value:
             if key not in known:
                 self.note("UnknownKey", f"{what} has the unknown key {key!r}, which is ignored.", *path, key)
-            elif key in _WITHOUT_EFFECT and known is _NODE:
+            elif key in _WITHOUT_EFFECT and known is keys.NODE:
                 self.note("NoEffect", f"{what}: {_WITHOUT_EFFECT[key]}.", *path, key)
 
 
@@ -97,7 +86,7 @@ def load(
             f"{document.place()}: a flow file must be a map, not {type(data).__name__}.", code="InvalidFlow"
         )
     read = _Reader(document)
-    read.unknown(data, _TOP, "The flow")
+    read.unknown(data, keys.FLOW, "The flow")
     file = Path(document.file)
     choices = tuple(_choice(text) for text in variants)
     sets = _variant_sets(read, data.get("node_variants"))
@@ -140,7 +129,7 @@ def _inputs(read: _Reader, value: Any) -> dict[str, FlowInput]:
     for name, raw in read.mapping(value, "inputs", "inputs").items():
         what = f"Flow input {name!r}"
         spec = read.mapping(raw, what, "inputs", name)
-        read.unknown(spec, _INPUT, what, "inputs", name)
+        read.unknown(spec, keys.INPUT, what, "inputs", name)
         _type(read, what, spec, "inputs", name)
         ports[str(name)] = FlowInput(
             name=str(name),
@@ -173,7 +162,7 @@ def _outputs(read: _Reader, value: Any) -> dict[str, FlowOutput]:
     for name, raw in read.mapping(value, "outputs", "outputs").items():
         what = f"Flow output {name!r}"
         spec = read.mapping(raw, what, "outputs", name)
-        read.unknown(spec, _OUTPUT, what, "outputs", name)
+        read.unknown(spec, keys.OUTPUT, what, "outputs", name)
         reference = spec.get("reference", "")
         if reference == "":
             read.error("EmptyOutputReference", f"{what} has no reference.", "outputs", name)
@@ -239,17 +228,17 @@ def _variant_node(
 
 def _node(read: _Reader, name: str, spec: Mapping[Any, Any], path: tuple[str | int, ...]) -> Node:
     what = f"Node {name!r}"
-    read.unknown(spec, _NODE, what, *path)
+    read.unknown(spec, keys.NODE, what, *path)
     kind = spec.get("type")
     if kind is None:
-        read.error("MissingType", f"{what} has no type.", *path, hint=f"Types are {', '.join(NODE_TYPES)}.")
-    elif kind not in NODE_TYPES:
+        read.error("MissingType", f"{what} has no type.", *path, hint=f"Types are {', '.join(keys.NODE_TYPES)}.")
+    elif kind not in keys.NODE_TYPES:
         read.error(
             "InvalidType",
             f"{what} has the unknown type {kind!r}.",
             *path,
             "type",
-            hint=f"Types are {', '.join(NODE_TYPES)}.",
+            hint=f"Types are {', '.join(keys.NODE_TYPES)}.",
         )
     inputs = read.mapping(spec.get("inputs"), f"inputs of node {name!r}", *path, "inputs")
     return Node(

@@ -22,17 +22,12 @@ from penstock.graph.flow import Flow, FlowInput, FlowOutput, Source
 from penstock.graph.node import Call, Node
 from penstock.graph.reference import Reference, parse
 from penstock.graph.types import convert
+from penstock.schemas import flex as keys
 from penstock.yaml import Document
 
 ENTRY = re.compile(r"[A-Za-z0-9_.]+:[A-Za-z0-9_]+")
 AGGREGATE = "__aggregate__"
 
-_TOP = (
-    "entry", "inputs", "outputs", "init", "sample", "code", "language", "environment", "environment_variables",
-    "additional_includes", "type", "description", "display_name", "tags", "$schema",
-)  # fmt: skip
-_INPUT = ("type", "default", "description", "is_chat_input", "is_chat_history")
-_OUTPUT = ("type", "reference", "description", "is_chat_output")
 _TYPES = ("string", "int", "double", "bool", "list", "object")
 
 
@@ -61,10 +56,10 @@ def load(document: Document, chosen: Chosen) -> Flow:
         )
     _refuse_tuning(document, chosen)
     found = Findings(document)
-    found.unknown(data, _TOP, "The flow")
+    found.unknown(data, keys.FLOW, "The flow")
     module, name = _entry(document, data)
     folder = Path(document.file).absolute().parent
-    code = _code(found, data, folder)
+    code = _code(document, data, folder)
     signature = _signature(document, folder / (code or ""), module, name)
     sample = _sample(found, data, folder)
     inputs = _inputs(found, data.get("inputs"), signature)
@@ -121,12 +116,14 @@ def _entry(document: Document, data: Mapping[Any, Any]) -> tuple[str, str]:
     return module, name
 
 
-def _code(found: Findings, data: Mapping[Any, Any], folder: Path) -> str | None:
+def _code(document: Document, data: Mapping[Any, Any], folder: Path) -> str | None:
     code = data.get("code")
     if code is None or Path(str(code)) == Path():
         return None
     if not (folder / str(code)).is_dir():
-        found.error("InvalidSource", f"code: there is no folder {str(code)!r} in {folder}.", "code")
+        raise LoadError(
+            f"{document.place('code')}: code: there is no folder {str(code)!r} in {folder}.", code="InvalidSource"
+        )
     return str(code)
 
 
@@ -168,7 +165,7 @@ def _inputs(found: Findings, value: Any, signature: EntrySignature) -> dict[str,
 
 def _input(found: Findings, name: str, value: Any, port: Port) -> FlowInput:
     spec = found.mapping(value, f"Flow input {name!r}", "inputs", name)
-    found.unknown(spec, _INPUT, f"Flow input {name!r}", "inputs", name)
+    found.unknown(spec, keys.INPUT, f"Flow input {name!r}", "inputs", name)
     if value is not None:
         _check_type(found, f"Flow input {name!r}", spec.get("type"), _TYPES, "inputs", name)
     default = spec.get("default")
@@ -211,7 +208,7 @@ def _outputs(found: Findings, value: Any, signature: EntrySignature, node: str) 
     ports: dict[str, FlowOutput] = {}
     for name in declared or signature.outputs:
         spec = found.mapping(declared.get(name), f"Flow output {name!r}", "outputs", name)
-        found.unknown(spec, _OUTPUT, f"Flow output {name!r}", "outputs", name)
+        found.unknown(spec, keys.OUTPUT, f"Flow output {name!r}", "outputs", name)
         if name in declared:
             _check_type(found, f"Flow output {name!r}", spec.get("type"), _TYPES, "outputs", name)
         reference = Reference("node", node) if single else parse(f"${{{node}.output['{name}']}}")
@@ -233,7 +230,7 @@ def _init(found: Findings, value: Any, signature: EntrySignature, given: Mapping
     values: dict[str, Any] = {}
     for name, raw in declared.items():
         spec = found.mapping(raw, f"Init {name!r}", "init", name)
-        found.unknown(spec, _INPUT, f"Init {name!r}", "init", name)
+        found.unknown(spec, keys.INPUT, f"Init {name!r}", "init", name)
         _check_type(found, f"Init {name!r}", spec.get("type"), (*_TYPES, *MODEL_CONFIGURATIONS), "init", name)
         default = spec.get("default")
         if default is not None and default != "":

@@ -13,9 +13,8 @@ from penstock.graph.check import nearest
 from penstock.graph.flow import Flow, FlowInput, HistoryStyle
 from penstock.graph.reference import Reference, is_reference
 from penstock.graph.types import TYPES
+from penstock.schemas import chat_group as keys
 
-_KEYS = ("role", "name", "path", "inputs", "init", "config", "variant", "connections", "stop_signal", "history")
-_PORT = ("type", "default", "description")
 _CONVERSATION = "${parent.conversation_history}"
 _LAST = "${parent.last_message}"
 _PREFIXES = ("${parent.inputs.", "${inputs.")
@@ -51,7 +50,7 @@ def role_spec(found: Findings, index: int, value: Any) -> RoleSpec | None:
     """The role at ``roles[index]``, or None where too little of it is there; what is wrong is noted in ``found``."""
     place = ("roles", index)
     data = found.mapping(value, f"role {index + 1}", *place)
-    found.unknown(data, _KEYS, f"role {index + 1}", *place)
+    found.unknown(data, keys.ROLE, f"role {index + 1}", *place)
     name, path = data.get("role"), data.get("path")
     for key, one in (("role", name), ("path", path)):
         if not isinstance(one, str) or not one:
@@ -92,12 +91,12 @@ def _inputs(found: Findings, name: str, value: Any, index: int) -> tuple[str, st
             *("roles", index),
             hint=f"Map one input to {_CONVERSATION}.",
         )
-    for what, keys in (("the conversation", histories), ("the last message", lasts)):
-        if len(keys) > 1:
+    for what, given_to in (("the conversation", histories), ("the last message", lasts)):
+        if len(given_to) > 1:
             found.error(
                 "MultipleConversationHistoryInputsMapping",
-                f"Role {name!r} takes {what} in more than one input: {', '.join(keys)}.",
-                *(*place, keys[1]),
+                f"Role {name!r} takes {what} in more than one input: {', '.join(given_to)}.",
+                *(*place, given_to[1]),
                 hint="Map exactly one to it.",
             )
     others = {
@@ -200,7 +199,7 @@ def ports_of(found: Findings, declared: Any, cast: Cast) -> dict[str, FlowInput]
 def _port(found: Findings, name: str, value: Any, ports: list[FlowInput]) -> FlowInput:
     place = ("inputs", name)
     spec = found.mapping(value, f"Input {name!r}", *place)
-    found.unknown(spec, _PORT, f"Input {name!r}", *place)
+    found.unknown(spec, keys.INPUT, f"Input {name!r}", *place)
     kinds = {port.type for port in ports}
     kinds = (kinds - {"object"}) or kinds or {"object"}
     kind = spec.get("type")

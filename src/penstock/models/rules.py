@@ -25,11 +25,11 @@ from typing import Any
 
 from penstock.errors import LoadError
 from penstock.models.fill import holes
+from penstock.schemas import rules as keys
 
 # What every answer may use; a rule's regex adds its groups by number and name.
 NAMES = frozenset({"last", "prompt", "model", "api", "count"})
-APIS = ("chat", "completion", "embedding", "responses")
-_PLACES = ("prompt", "last", "system")
+APIS, _PLACES = keys.APIS, keys.PLACES
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,7 @@ def parse_rules(data: Any, path: str = "rules") -> Rules:
     Raises:
         LoadError: A rule is not well formed.
     """
-    top = _Table(data, path, ("rules", "default", "latency"))
+    top = _Table(data, path, tuple(keys.RULES))
     listed = top.get("rules", list, [])
     default = top.get("default", dict, None)
     rules = tuple(_rule(item, f"{path}: rule {number}") for number, item in enumerate(listed, 1))
@@ -126,7 +126,7 @@ def parse_rules(data: Any, path: str = "rules") -> Rules:
 
 
 def _rule(data: Any, where: str) -> Rule:
-    table = _Table(data, where, ("name", "when", "answer", "error", "usage", "latency", "times"))
+    table = _Table(data, where, tuple(keys.RULE))
     name = table.get("name", str, None)
     if name:
         where = table.where = f"{where} ({name})"
@@ -150,9 +150,7 @@ def _rule(data: Any, where: str) -> Rule:
 
 
 def _when(data: Any, where: str) -> When:
-    table = _Table(
-        data, where, ("contains", "regex", "exact", "on", "model", "api", "has_image", "has_tools"), "`when`"
-    )
+    table = _Table(data, where, tuple(keys.WHEN), "`when`")
     contains = table.get("contains", (str, list), [])
     regex = table.get("regex", str, None)
     try:
@@ -177,14 +175,13 @@ def _when(data: Any, where: str) -> When:
 
 
 def _answer(data: Any, where: str, names: frozenset[str]) -> Answer:
-    keys = ("text", "json", "tool_calls", "function_call", "embeddings", "finish_reason")
-    table = _Table(data, where, keys, "`answer`")
+    table = _Table(data, where, tuple(keys.ANSWER), "`answer`")
     unknown = sorted(set(holes(data)) - names)
     if unknown:
         known = ", ".join(sorted(names))
         raise table.wrong(f"uses {{{{ {unknown[0]} }}}}; there are: {known}")
     if not data.keys() - {"finish_reason"}:
-        raise table.wrong(f"is empty; it may have: {', '.join(keys)}")
+        raise table.wrong(f"is empty; it may have: {', '.join(keys.ANSWER)}")
     calls = [_function(call, table) for call in table.get("tool_calls", list, [])]
     call = table.get("function_call", dict, None)
     return Answer(
@@ -200,14 +197,14 @@ def _answer(data: Any, where: str, names: frozenset[str]) -> Answer:
 def _function(data: Any, table: _Table) -> Mapping[str, Any]:
     if not isinstance(data, dict) or not isinstance(data.get("name"), str):
         raise table.wrong(f"has a call without `name`: {data!r}")
-    strange = sorted(data.keys() - {"id", "name", "arguments"})
+    strange = sorted(data.keys() - keys.CALL.keys())
     if strange:
-        raise table.wrong(f"has a call with {strange[0]!r}; a call has: id, name, arguments")
+        raise table.wrong(f"has a call with {strange[0]!r}; a call has: {', '.join(keys.CALL)}")
     return data
 
 
 def _refusal(data: Any, where: str) -> Refusal:
-    table = _Table(data, where, ("status", "message", "type", "code", "retry_after", "times"), "`error`")
+    table = _Table(data, where, tuple(keys.ERROR), "`error`")
     status = table.get("status", int, 500)
     if not 400 <= status <= 599:
         raise table.wrong(f"has status {status}; an error has one from 400 to 599")
@@ -222,20 +219,20 @@ def _refusal(data: Any, where: str) -> Refusal:
 
 
 def _usage(data: Any, where: str) -> dict[str, int]:
-    table = _Table(data, where, ("prompt_tokens", "completion_tokens"), "`usage`")
-    return {key: table.get(key, int, 0) for key in ("prompt_tokens", "completion_tokens")}
+    table = _Table(data, where, tuple(keys.USAGE), "`usage`")
+    return {key: table.get(key, int, 0) for key in keys.USAGE}
 
 
 class _Table:
     """A mapping of the file with the place it stands at, for messages."""
 
-    def __init__(self, data: Any, where: str, keys: tuple[str, ...], part: str = "") -> None:
+    def __init__(self, data: Any, where: str, known: tuple[str, ...], part: str = "") -> None:
         self.where, self._part, self._data = where, part, data
         if not isinstance(data, dict):
             raise self.wrong(f"must be a mapping, not {data!r}")
-        strange = [key for key in data if key not in keys]
+        strange = [key for key in data if key not in known]
         if strange:
-            raise self.wrong(f"has {strange[0]!r}; there are: {', '.join(keys)}")
+            raise self.wrong(f"has {strange[0]!r}; there are: {', '.join(known)}")
 
     def get(self, key: str, types: type | tuple[type, ...], default: Any) -> Any:
         value = self._data.get(key)

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from penstock.errors import LoadError
+from penstock.schemas import prompty as keys
 from penstock.yaml import Document, parse
 
 _FENCE = re.compile(r"([ \t]*)(-{3,}|\+{3,})[ \t]*")
 _OPENS = re.compile(r"-{3,}\n")
 _CODE = "InvalidPrompty"
 # What a header is told by where text stands above it.
-_KNOWN = frozenset({"model", "inputs", "name", "sample", "template", "outputs", "description"})
+_KNOWN = frozenset(keys.HEADER)
 
 
 @dataclass(frozen=True, slots=True)

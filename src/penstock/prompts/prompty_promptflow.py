@@ -9,10 +9,11 @@ from typing import Any
 
 from penstock.errors import LoadError
 from penstock.prompts.prompty import PromptyInput, PromptyModel
+from penstock.schemas import prompty as keys
 
 # The spellings of ``model.configuration.type`` that prompt flow takes.
-CONFIGURATION_TYPES = frozenset({"azure_openai", "AzureOpenAI", "openai", "OpenAI"})
-_MODEL_KEYS = ("api", "configuration", "parameters", "response")
+CONFIGURATION_TYPES = frozenset(keys.CONFIGURATION_TYPES)
+_MODEL_KEYS = tuple(keys.MODEL)
 _NO_ENDPOINT = frozenset({"type", "connection", "model", "azure_deployment"})
 _TYPES = (("bool", bool), ("int", int), ("double", float), ("string", str), ("list", list))
 

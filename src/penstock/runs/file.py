@@ -11,13 +11,9 @@ from penstock.connections.env_file import read_env_file
 from penstock.errors import UsageError
 from penstock.graph.check import nearest
 from penstock.runs.spec import RunSpec
+from penstock.schemas import run as keys
 from penstock.yaml import Document, read
 
-_KNOWN = {
-    "$schema", "name", "display_name", "description", "tags", "properties", "flow", "data", "run", "column_mapping", "variant",
-    "environment_variables", "connections", "init", "runtime", "resources", "identity", "status", "command", "outputs",
-    "resume_from", "type", "environment", "python",
-}  # fmt: skip
 _CLOUD = ("runtime", "resources", "identity")
 
 
@@ -53,9 +49,9 @@ def _spec(document: Document, changes: Mapping[str, str], env: Mapping[str, str]
         _patch(data, key, value)
     folder = Path(document.file).parent
     notes = [
-        f"{document.place(key)}: unknown key {key!r} is ignored. {nearest(key, sorted(_KNOWN))}".strip()
+        f"{document.place(key)}: unknown key {key!r} is ignored. {nearest(key, sorted(keys.RUN))}".strip()
         for key in data
-        if key not in _KNOWN
+        if key not in keys.RUN
     ] + [f"{document.place(key)}: {key!r} is for the cloud and has no effect here." for key in _CLOUD if data.get(key)]
     return RunSpec(
         flow=_path(document, data, "flow", folder),

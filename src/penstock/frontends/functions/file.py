@@ -12,14 +12,9 @@ from penstock.frontends.findings import Findings
 from penstock.graph.check import nearest
 from penstock.graph.flow import FlowInput, FlowOutput
 from penstock.graph.types import TYPES
+from penstock.schemas import functions as keys
 from penstock.yaml import Document
 
-_TOP = (
-    "$schema", "name", "description", "modules", "config", "inputs", "outputs", "environment_variables", "prompts", "sample",
-    "message_format",
-)  # fmt: skip
-_INPUT = ("type", "default", "description", "is_chat_input", "is_chat_history")
-_OUTPUT = ("function", "type", "description", "is_chat_output")
 _CODE = "InvalidFlow"
 
 
@@ -57,7 +52,7 @@ def read_functions_file(document: Document) -> FunctionsFile:
     if not isinstance(document.value, Mapping):
         raise LoadError(f"{document.place()}: a flow file must be a map.", code=_CODE)
     data: Mapping[Any, Any] = document.value
-    read.unknown(data, _TOP, "The flow")
+    read.unknown(data, keys.FLOW, "The flow")
     style = data.get("message_format", "basic")
     if style not in ("basic", "openai-vision"):
         read.error(_CODE, f"message_format is basic or openai-vision, not {style!r}.", "message_format")
@@ -103,7 +98,7 @@ def _inputs(read: Findings, value: Any) -> dict[str, FlowInput]:
         what = f"Input {name!r}"
         # The type alone may stand in place of a map.
         spec = {"type": raw} if isinstance(raw, str) else read.mapping(raw, what, "inputs", name)
-        read.unknown(spec, _INPUT, what, "inputs", name)
+        read.unknown(spec, keys.INPUT, what, "inputs", name)
         kind = spec.get("type")
         if kind is not None and kind not in TYPES:
             hint = nearest(str(kind), TYPES)
@@ -131,7 +126,7 @@ def _outputs(read: Findings, value: Any) -> dict[str, FlowOutput]:
         what = f"Output {name!r}"
         # The function alone may stand in place of a map.
         spec = {"function": raw} if isinstance(raw, str) else read.mapping(raw, what, "outputs", name)
-        read.unknown(spec, _OUTPUT, what, "outputs", name)
+        read.unknown(spec, keys.OUTPUT, what, "outputs", name)
         kind = spec.get("type")
         if kind is not None and kind not in TYPES:
             hint = nearest(str(kind), TYPES)
