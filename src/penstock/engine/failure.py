@@ -11,6 +11,7 @@ from penstock.environments.missing import hint
 from penstock.errors import PenstockError
 from penstock.records import Failure
 from penstock.tools.isolation import calling_folder
+from penstock.tools.switched_off import switched_off
 
 _OWN = str(Path(__file__).resolve().parents[1])
 _LIMIT = 20_000
@@ -34,6 +35,8 @@ def failure_of(error: BaseException, node: str | None = None, redactor: Callable
     message = f"Execution failure in '{node}': ({cause}) {said}"
     if isinstance(error, (ImportError, AttributeError)) and (advice := hint(error, calling_folder() or Path.cwd())):
         message = f"{message.rstrip('.')}. {clean(advice)}"
+    if gone := switched_off(error):
+        message = f"{message.rstrip('.')}. {gone}"
     return Failure("ToolExecutionError", message[:_LIMIT], node, cause, _user_traceback(error, clean))
 
 
