@@ -35,6 +35,7 @@ from penstock.engine.jsonable import Encoder, recorded
 from penstock.environments.choose import note_of_unmet
 from penstock.errors import UsageError
 from penstock.frontends.load import load
+from penstock.frontends.prompty import answering
 from penstock.graph.flow import Flow
 from penstock.graph.override import override_inputs
 from penstock.models.pool import Models
@@ -106,6 +107,8 @@ def open_flow(arguments: argparse.Namespace) -> FlowFunction:
     for said in notes:
         note(said)
     flow = override_inputs(flow, pairs(arguments.overrides, "--overrides"))
+    if arguments.interactive:
+        flow = answering(flow)
     models = Models(settings, offline_spec(arguments), secrets=connections.secrets())
     return FlowFunction(flow, connections, models, variables, settings)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import re
@@ -17,11 +18,13 @@ from penstock.graph.node import Call, Node
 from penstock.graph.reference import Reference
 from penstock.prompts.prompty import OVERRIDES, Prompty, PromptyInput
 from penstock.prompts.prompty_read import read_prompty, read_sample, template_of
+from penstock.prompts.prompty_references import merged
 
 # What ``--connections NODE.KEY=VALUE`` may say, and where it goes in the header.
 _CONNECTION = {"connection": "connection", "deployment_name": "azure_deployment", "model": "model"}
 # Values of these types are taken as they come: a picture stands in a text, and an unknown word promises nothing.
 _VERBATIM = {"image": "object", "integer": "int", "number": "double", "boolean": "bool", "array": "list"}
+_KEYS = ("api_key", "apiKey", "key")
 _FILLED = re.compile(r"\$\{env:")
 
 
@@ -75,7 +78,13 @@ def overrides(node: str, chosen: Chosen) -> dict[str, Any]:
     """
     changes: dict[str, Any] = {}
     for key, value in chosen.config.items():
-        _put(changes, key.split("."), _value(value))
+        path = key.split(".")
+        if path[-1] in _KEYS and not str(value).startswith("${env:"):
+            raise UsageError(
+                f"--config {key}: runs keep what they were told, so keys are not told this way; give a connection, or write"
+                f" '{key}=${{env:NAME}}'."
+            )
+        _put(changes, path, _value(value))
     for name, settings in chosen.connections.items():
         if name != node:
             raise UsageError(f"--connections {name}.…: this prompty's one node is called {node!r}.")
@@ -84,6 +93,20 @@ def overrides(node: str, chosen: Chosen) -> dict[str, Any]:
                 raise UsageError(f"--connections {node}.{key}: a prompty takes {', '.join(_CONNECTION)}.")
             _put(changes, ["model", "configuration", _CONNECTION[key]], value)
     return changes
+
+
+def answering(flow: Flow) -> Flow:
+    """A prompty that answers with the first choice, also where its header asks for the whole answer: for a conversation."""
+    node = flow.nodes[0] if flow.nodes else None
+    if node is None or node.call.type != "prompty":
+        return flow
+    over = node.inputs.get(OVERRIDES)
+    changes = dict(over) if isinstance(over, Mapping) else {}
+    prompty = read_prompty(Path(flow.source.file), dict(os.environ), changes)
+    if prompty.model.response != "all":
+        return flow
+    first = merged(changes, {"model": {"response": "first"}})
+    return flow.replace_nodes([dataclasses.replace(node, inputs={**node.inputs, OVERRIDES: first})])
 
 
 def _put(changes: dict[str, Any], path: list[str], value: Any) -> None:

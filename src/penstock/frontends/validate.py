@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from penstock.connections.model_configuration import MODEL_CONFIGURATIONS, connections_in
@@ -15,9 +16,12 @@ from penstock.graph.diagnostic import Diagnostic
 from penstock.graph.flow import Flow
 from penstock.graph.node import Node
 from penstock.graph.reference import Reference
+from penstock.prompts.prompty import OVERRIDES
+from penstock.prompts.prompty_read import read_prompty
 from penstock.prompts.template import Template
 from penstock.tools.builtin.parameters import EXTRA, parameters
 from penstock.tools.builtin.registry import find_package_tool
+from penstock.tools.prompty_connection import connection_of
 
 _ANY_API = frozenset().union(
     *(parameters(api, azure=azure) for api in ("chat", "completion") for azure in (True, False)), *EXTRA.values()
@@ -49,8 +53,9 @@ def _finding(flow: Flow, node: Node | None, severity: str, code: str, message: s
 
 def _node(flow: Flow, node: Node, connections: Connections) -> Iterable[Diagnostic]:
     call = node.call
-    if call.type == "entry":
-        yield from _entry(flow, node, connections)
+    own = {"entry": _entry, "prompty": _prompty}.get(str(call.type))
+    if own is not None:
+        yield from own(flow, node, connections)
         return
     if call.type == "llm" or call.connection:
         yield from _connection(flow, node, connections)
@@ -80,6 +85,31 @@ def _node(flow: Flow, node: Node, connections: Connections) -> Iterable[Diagnost
         yield from _python(flow, node, path)
     else:
         yield from _template(flow, node, path)
+
+
+def _prompty(flow: Flow, node: Node, connections: Connections) -> Iterable[Diagnostic]:
+    """What its header lacks here: variables, an endpoint. The front end has told the rest."""
+    if node.call.connection:
+        yield from _connection(flow, node, connections)
+    env = {**connections.env_values, **os.environ}
+    over = node.inputs.get(OVERRIDES)
+    prompty = read_prompty(
+        Path(flow.source.file).parent / str(node.call.path), env, over if isinstance(over, Mapping) else {}
+    )
+    for one in prompty.unset:
+        place = ".".join(map(str, one.path))
+        yield _finding(
+            flow,
+            node,
+            "warning",
+            "EnvironmentVariableNotFound",
+            f"{place} refers to the environment variable {one.variable!r}, which is not set here.",
+        )
+    if not node.call.connection and not prompty.unset:
+        try:
+            connection_of(prompty, connections, env)
+        except PenstockError as error:
+            yield _finding(flow, node, "warning", error.code, error.message)
 
 
 def _included(flow: Flow, path: str) -> bool:
