@@ -136,3 +136,13 @@ def test_a_bundled_flow_can_be_called_from_python():
     finally:
         entities.close()
     assert found == {"entities": [{"type": "person", "name": "Ada Quill"}]}
+
+
+def test_the_class_grades_each_reply_and_sums_them_up(tmp_path):
+    assert json.loads(run("flow", "test", "--flow", "examples/flex", home=tmp_path)) == {
+        "words": 8,
+        "on_topic": 0.5,
+        "verdict": "good",
+    }
+    run("run", "create", "-f", "examples/flex/run.yml", "--name", "graded", "-q", home=tmp_path)
+    assert json.loads(run("run", "show-metrics", "-n", "graded", home=tmp_path)) == {"good": 0.6, "words": 12.8}

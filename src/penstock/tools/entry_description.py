@@ -29,6 +29,8 @@ def describe(target: Any) -> dict[str, Any]:
     Parameters are ``{"name", "kind", "annotation", "default"}``: the annotation as it would be written, the default as its
     ``repr`` where that is a literal, ``...`` where it is anything else, None where there is none.
     """
+    if not callable(target):
+        raise TypeError(f"got {target!r}, which is neither a function nor a class")
     if not inspect.isclass(target):
         return {"kind": "function", "call": _parameters(target), "returns": _returns(target)}
     call = next((vars(cls)["__call__"] for cls in target.__mro__ if "__call__" in vars(cls)), None)

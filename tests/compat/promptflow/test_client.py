@@ -97,10 +97,12 @@ def test_a_flow_that_cannot_be_called_says_why(folder):
     with pytest.raises(UserErrorException, match="nobody is here") as caught:
         flow(name="nobody")
     assert caught.value.error_codes == ["UserError", "ToolExecutionError"]
-    with pytest.raises(UserErrorException, match="there is no such flow"):
+    with pytest.raises(UserErrorException, match="there is no such file or folder"):
         load_flow(folder / "nowhere")
-    with pytest.raises(UserErrorException, match="not a function"):
+    with pytest.raises(UserErrorException, match="cannot be imported by worker processes"):
         PFClient().test(lambda: None)
+    with pytest.raises(UserErrorException, match="not an object of dict"):
+        PFClient().test({})
     with pytest.raises(UserErrorException, match="penstock flow test"):
         PFClient().test(folder, node="greet")
 
@@ -162,10 +164,9 @@ def test_a_run_is_handed_on_with_what_was_given(api, folder):
     assert repr(run) == "Run(name='r1', status='Completed')"
 
 
-def test_a_run_of_flex_flow_arguments_is_refused(api):
-    with pytest.raises(UserErrorException, match="flex flows"):
-        PFClient().run(flow="f", init={"a": 1})
-    assert api.calls == []
+def test_a_run_may_be_of_an_entry_with_init(api, tmp_path):
+    PFClient().run(flow="m:f", code=tmp_path, init={"a": 1}, data="d.jsonl")
+    assert api.calls == [("run", (), {"flow": str(tmp_path / "m:f"), "data": "d.jsonl", "init": {"a": 1}})]
 
 
 def test_a_failed_run_is_told_when_it_is_streamed(api):

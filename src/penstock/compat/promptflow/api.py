@@ -31,6 +31,7 @@ class Api(Protocol):
         resume_from: str | None = None,
         display_name: str | None = None,
         tags: Mapping[str, str] | None = None,
+        init: Mapping[str, Any] | None = None,
     ) -> Run:
         """Run a flow over data and wait for the end."""
 

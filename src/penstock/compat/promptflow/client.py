@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from penstock.compat.promptflow.api import api
+from penstock.compat.promptflow.entry import source_of
 from penstock.compat.promptflow.errors import error_class
 from penstock.compat.promptflow.exceptions import Absent, UserErrorException
 from penstock.compat.promptflow.flow import Flow, FlowContext
@@ -43,10 +44,11 @@ class PFClient:
         """Run a flow over data and wait for the end.
 
         Args:
-            flow: A flow's folder or file, or one that ``load_flow`` gave.
+            flow: A flow's folder or file, one that ``load_flow`` gave, ``module:name``, or a function or class.
             spec: ``data`` (a JSONL, CSV or TSV file), ``run`` (a run or its name, whose outputs are mapped too),
                 ``column_mapping``, ``variant``, ``connections``, ``environment_variables``, ``name``, ``display_name``,
-                ``tags``, ``resume_from`` (a run or its name). ``stream=True`` prints the log.
+                ``tags``, ``resume_from`` (a run or its name); ``init`` are the values for the constructor of a class,
+                ``code`` the folder of ``module:name``. ``stream=True`` prints the log.
 
         Returns:
             The finished run.
@@ -56,16 +58,15 @@ class PFClient:
                 reason.
         """
         show = bool(spec.pop("stream", False))
-        if spec.pop("init", None) or spec.pop("code", None):
-            raise UserErrorException("'init' and 'code' belong to flex flows, which cannot be run yet.")
-        known = {"data", "run", "column_mapping", "variant", "connections", "environment_variables", "name"}
+        code = spec.pop("code", None)
+        known = {"data", "run", "column_mapping", "variant", "connections", "environment_variables", "name", "init"}
         known |= {"display_name", "tags", "resume_from"}
         given = {name: value for name, value in spec.items() if name in known and value is not None}
         for name in ("run", "resume_from"):
             if isinstance(given.get(name), Run):
                 given[name] = given[name].name
         with translated(_SDK):
-            record = api().run(flow=_source(flow), **given)
+            record = api().run(flow=source_of(flow, code), **given)
         return self.stream(record.name, raise_on_error=False) if show else Run(record)
 
     def stream(self, run: Run | str, raise_on_error: bool = True) -> Run:
@@ -96,11 +97,13 @@ class PFClient:
         variant: str | None = None,
         node: str | None = None,
         environment_variables: Mapping[str, str] | None = None,
+        init: Mapping[str, Any] | None = None,
         **options: Any,
     ) -> Any:
         """Call a flow once; see ``FlowOperations.test``."""
+        variables = environment_variables
         return self.flows.test(
-            flow, inputs=inputs, variant=variant, node=node, environment_variables=environment_variables, **options
+            flow, inputs=inputs, variant=variant, node=node, environment_variables=variables, init=init, **options
         )
 
 
@@ -195,9 +198,11 @@ class FlowOperations:
 
     def __init__(self) -> None:
         self.build = Absent("PFClient.flows.build", "Serve the flow's folder itself.")
-        self.save = Absent("PFClient.flows.save", "Flex flows cannot be run yet.")
+        self.save = Absent("PFClient.flows.save", "Write flow.flex.yaml with the key entry.")
         self.validate = Absent("PFClient.flows.validate", "Run `penstock flow validate` instead.")
-        self.infer_signature = Absent("PFClient.flows.infer_signature", "Flex flows cannot be run yet.")
+        self.infer_signature = Absent(
+            "PFClient.flows.infer_signature", "`penstock flow show` tells what a flow takes and gives."
+        )
 
     def test(
         self,
@@ -207,25 +212,27 @@ class FlowOperations:
         variant: str | None = None,
         node: str | None = None,
         environment_variables: Mapping[str, str] | None = None,
+        init: Mapping[str, Any] | None = None,
         **options: Any,
     ) -> Any:
-        """Call a flow once and return its outputs by name.
+        """Call a flow once and return its outputs by name, or what its entry returned where it is a function or class.
 
         Args:
-            flow: A flow's folder or file, or one that ``load_flow`` gave.
+            flow: A flow's folder or file, one that ``load_flow`` gave, ``module:name``, or a function or class.
             inputs: The flow's inputs; those left out take their defaults.
             variant: ``${node.variant}``.
             node: Accepted only as None: one node is tested with `penstock flow test --node`.
             environment_variables: Variables that the flow sees.
-            options: Accepted, and without effect.
+            init: Values for the constructor, where the flow is a class.
+            options: ``code`` is the folder of ``module:name``; others are accepted, and without effect.
 
         Raises:
             UserErrorException: An input is missing or does not fit, or the flow failed.
         """
-        del options
         if node is not None:
             raise UserErrorException(f"Run `penstock flow test --flow … --node {node}` to test one node.")
-        loaded = Flow.load(_source(flow) or "")
+        loaded = Flow.load(source_of(flow, options.get("code")) or "")
+        loaded.init = dict(init if init is not None else getattr(flow, "init", None) or {})
         context = flow.context if isinstance(flow, Flow) else FlowContext()
         loaded.context = FlowContext(
             connections=context.connections,
@@ -323,14 +330,3 @@ def _masked(connection: Connection) -> Connection:
 
 def _name(run: Run | str) -> str:
     return run if isinstance(run, str) else str(run.name)
-
-
-def _source(flow: Any) -> str | None:
-    if isinstance(flow, Flow):
-        return str(flow.source)
-    if flow is None or isinstance(flow, (str, Path)):
-        return None if flow is None else str(flow)
-    raise UserErrorException(
-        f"A flow is a folder or a file, not a {type(flow).__name__}: "
-        "functions, classes and prompty objects cannot be run yet."
-    )

@@ -6,14 +6,16 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, cast
 
-from penstock.api import FlowError, FlowFunction, load
-from penstock.compat.promptflow.exceptions import Absent, UserErrorException
+from penstock.api import FlowFunction, load
+from penstock.compat.promptflow.exceptions import UserErrorException
 from penstock.compat.promptflow.translate import translated
 from penstock.connections.kinds import Connection
+from penstock.frontends.load import find, is_flex
 from penstock.records import LineResult
 from penstock.tools.isolation import calling_folder
+from penstock.yaml import read
 
 _ERRORS = (
     "promptflow.executor._errors",
@@ -57,6 +59,7 @@ class Flow:
     def __init__(self, source: str | Path) -> None:
         self.source = Path(source)
         self.context = FlowContext()
+        self.init: dict[str, Any] = {}
         self._made: tuple[Any, FlowFunction] | None = None
 
     @classmethod
@@ -73,8 +76,10 @@ class Flow:
         if not path.exists():
             # Another thread may be loading a flow at this moment, from that flow's folder.
             path = (calling_folder() or Path()) / source
-        if not path.exists():
-            raise UserErrorException(f"{source}: there is no such flow.")
+        with translated(*_ERRORS):
+            file = find(path)
+        if cls is Flow and (not file.is_file() or (file.suffix in (".yaml", ".yml") and is_flex(read(file)))):
+            return cast(Self, FlexFlow(path))
         return cls(path)
 
     @property
@@ -94,10 +99,7 @@ class Flow:
             function = self._ready()
             if not self.context.streaming:
                 return function(**inputs)
-            result = function.inline.call(inputs, streaming=True)
-            if result.failure is not None:
-                raise FlowError(result.failure, result)
-            return dict(result.output or {})
+            return function.value(function.inline.call(inputs, streaming=True))
 
     def invoke(self, inputs: Mapping[str, Any]) -> LineResult:
         """The whole result, with the nodes' own; a failure of the flow is in it and not raised."""
@@ -105,7 +107,7 @@ class Flow:
             return self._ready().invoke(inputs)
 
     def _ready(self) -> FlowFunction:
-        key = (self.context.snapshot(), _stamp(self.source))
+        key = (self.context.snapshot(), dict(self.init), _stamp(self.source))
         if self._made is None or self._made[0] != key:
             given, settings = _split(self.context.connections)
             function = load(
@@ -114,10 +116,24 @@ class Flow:
                 overrides=settings,
                 inputs=self.context.overrides,
                 variant=self.context.variant or (),
+                init=self.init,
                 env=self.context.environment_variables,
             )
             self._made = (key, function)
         return self._made[1]
+
+
+class FlexFlow(Flow):
+    """A flow that is one function or class; ``init`` are the values for the constructor of a class.
+
+    prompt flow refuses to call one, here it is called like any other: what its entry returns comes back as it is.
+    """
+
+    @property
+    def entry(self) -> str:
+        """``module:name``, as the flow's file has it."""
+        file = find(self.source)
+        return str(read(file).value["entry"]) if file.is_file() else file.name
 
 
 class AsyncFlow(Flow):
@@ -177,8 +193,6 @@ def _split(nodes: Mapping[str, Any]) -> tuple[dict[str, Connection], dict[str, d
 
 
 def _stamp(source: Path) -> tuple[tuple[str, int, int], ...]:
-    files = [source] if source.is_file() else sorted(source.glob("flow.*.y*ml"))
+    # Of module:name the code is the flow, and that is loaded once.
+    files = [source] if source.is_file() else sorted(source.glob("flow.*.y*ml")) if source.is_dir() else []
     return tuple((str(file), file.stat().st_mtime_ns, file.stat().st_size) for file in files)
-
-
-FLEX_FLOW = Absent("FlexFlow", "Flex flows (an entry in flow.flex.yaml) cannot be run yet; flow.dag.yaml folders can.")

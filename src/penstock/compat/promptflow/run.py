@@ -26,6 +26,8 @@ _FIELDS = (
     "connections",
     "environment_variables",
     "resume_from",
+    "init",
+    "code",
 )
 
 
@@ -40,7 +42,7 @@ class Run:
     """
 
     def __init__(self, record: Record | None = None, **spec: Any) -> None:
-        unknown = [name for name in spec if name not in _FIELDS and name not in {"type", "code", "$schema", "init"}]
+        unknown = [name for name in spec if name not in _FIELDS and name not in {"type", "$schema"}]
         if unknown:
             raise UserErrorException(f"A run has no {', '.join(map(repr, unknown))}; it has: {', '.join(_FIELDS)}.")
         self.record = record

@@ -164,7 +164,7 @@ _SURFACE: dict[str, dict[str, str]] = {
     },
     "promptflow._sdk.entities._connection": _CONNECTIONS,
     "promptflow._sdk.entities._run": _from(f"{_C}.run", "Run"),
-    "promptflow._sdk.entities._flows": _from(f"{_C}.flow", "Flow", "FlowContext", "Prompty", FlexFlow="FLEX_FLOW"),
+    "promptflow._sdk.entities._flows": _from(f"{_C}.flow", "Flow", "FlexFlow", "FlowContext", "Prompty"),
     "promptflow.tools": _from(_MODELS, "AzureOpenAI", "OpenAI", "SerpAPI"),
     "promptflow.tools.aoai": {
         **_from(_MODELS, "AzureOpenAI", chat="azure_chat", completion="azure_completion"),
