@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from penstock.errors import LoadError
+from penstock.errors import LoadError, PenstockError
 from penstock.frontends.load import load
 from penstock.graph.check import check
 from penstock.graph.flow import Flow
@@ -135,6 +135,126 @@ pieces = st.lists(
     | st.text(max_size=12),
     max_size=12,
 ).map("\n".join)
+
+
+OTHERS = {
+    "flow.flex.yaml": [
+        "entry: app:ask",
+        "entry: [1]",
+        "entry: nowhere:f",
+        "entry: app:Missing",
+        "entry: app.py:f",
+        "inputs:",
+        "outputs:",
+        "init:",
+        "  q: {type: string}",
+        "  q: {type: image}",
+        "  a: {type: AzureOpenAIConnection}",
+        "sample: {inputs: {q: 1}}",
+        "sample: ${file:sample.json}",
+        "sample: [1]",
+        "environment_variables: {A: ${x.y}}",
+        "environment: {python_requirements_txt: r.txt}",
+        "nodes: []",
+        "code: ..",
+        "language: csharp",
+        "additional_includes: [1]",
+        "- 1",
+        "? {}",
+        "&a [*a]",
+    ],
+    "flow.penstock.yaml": [
+        "modules: [app.py]",
+        "modules: app.py",
+        "modules: [nowhere]",
+        "modules: {}",
+        "modules: [1]",
+        "config: {v: 1}",
+        "config: [1]",
+        "outputs: [ask]",
+        "outputs: ask",
+        "outputs: {a: 1}",
+        "inputs:",
+        "  q: {type: string, default: 1}",
+        "  q: 5",
+        "  zzz: {type: int}",
+        "description: [1]",
+        "environment_variables: 1",
+        "prompts: {ask: hi}",
+        "prompts: [1]",
+        "adapters: [x:y]",
+        "strict: maybe",
+        "- 1",
+        "&a [*a]",
+    ],
+    "flow.chat.yaml": [
+        "type: chat_group",
+        "type: [1]",
+        "roles:",
+        "- {role: a, path: x.yaml}",
+        "- {role: a}",
+        "- 1",
+        "roles: {}",
+        "max_turns: 0",
+        "max_turns: x",
+        "stop_signal: [1]",
+        "inputs: {q: {type: string}}",
+        "inputs: [1]",
+        "speak_order: LLM",
+        "outputs: {}",
+        "? {}",
+        "&a [*a]",
+    ],
+    "ask.prompty": [
+        "---",
+        "--- ",
+        "----",
+        "name: x",
+        "model:",
+        "  api: chat",
+        "  api: [1]",
+        "  configuration: {type: openai, model: m}",
+        "  configuration: 5",
+        "  parameters: {stream: true}",
+        "  parameters:",
+        "  response: some",
+        "inputs:",
+        "  q: {type: string}",
+        "  q: hi",
+        "outputs: {a: {type: string}}",
+        "sample: {q: 1}",
+        "sample: s.json",
+        "sample: ${file:none.json}",
+        "name: ${env:NOWHERE}x",
+        "user:",
+        "{{q}}",
+        "{% for",
+        "system:",
+        "![image]({{q}})",
+        "\t- {",
+        "model: {api: chat}",
+        "template: {type: mustache}",
+        "&a [*a]",
+    ],
+}
+
+
+@pytest.mark.parametrize("name", list(OTHERS))
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_any_text_of_another_format_is_a_flow_or_a_sentence_too(tmp_path, name, data):
+    text = data.draw(st.lists(st.sampled_from(OTHERS[name]) | st.text(max_size=12), max_size=10).map("\n".join))
+    file = tmp_path / name
+    file.write_text(text, encoding="utf-8")
+    (tmp_path / "app.py").write_text("def ask(q: str = 'x') -> str:\n    return q\n")
+    try:
+        flow = load(file)
+    except PenstockError as error:
+        assert error.message  # ruff: ignore[pytest-assert-in-except]  both ends are right, each in its way
+        return
+    for item in (*flow.diagnostics, *check(flow)):
+        assert item.severity in ("error", "warning", "note")
+        assert item.message
 
 
 @pytest.mark.parametrize("name", NAMES)
