@@ -164,12 +164,12 @@ def _is(line: str, distribution: str) -> bool:
 
 
 def _installed(top: str) -> bool:
-    if top in sys.modules:
-        return True
+    """Whether there is such a package; a namespace that many distributions fill counts as none of them."""
     try:
-        return (PathFinder.find_spec(top) or find_spec(top)) is not None
+        spec = PathFinder.find_spec(top) or find_spec(top)
     except (ImportError, ValueError):
-        return False
+        return top in sys.modules
+    return spec is not None and (spec.origin is not None or spec.submodule_search_locations is None)
 
 
 def _read(file: Path) -> Requirements | None:
