@@ -31,7 +31,7 @@ def speakers_of(flow: Flow, folder: Path, bind: Callable[[Flow], Program]) -> tu
 def _speaker(flow: Flow, role: Role, folder: Path, bind: Callable[[Flow], Program]) -> Speaker:
     node = flow.node(role.name)
     assert node is not None, "a group has a node for each role"
-    surroundings = Isolation(Path(role.flow.source.file).parent, part=True)
+    surroundings = Isolation(Path(role.flow.source.file).parent, modules=role.flow.loaded, part=True)
     try:
         with surroundings.importing():
             program = bind(role.flow)

@@ -29,6 +29,7 @@ _NEVER_HIDDEN = {*sys.stdlib_module_names, "__main__", "penstock", "promptflow"}
 _entering = threading.RLock()  # protects the switch of path, modules, variables and directory, never the flow's code
 _entered: list[Isolation] = []  # the flows whose surroundings are in place, each upon the one before
 _around: contextvars.ContextVar[Path | None] = contextvars.ContextVar("penstock_flow_around", default=None)
+_moved: contextvars.ContextVar[bool] = contextvars.ContextVar("penstock_flow_moved", default=False)
 
 
 def calling_folder() -> Path | None:
@@ -58,8 +59,9 @@ class Isolation:
         folder: The flow's folder.
         environment: Variables to set while its code runs.
         modules: Modules of the folder that were imported before, by name.
-        part: The flow is part of another, whose lines run it side by side with others: the working directory, which is the
-            process's, stays that one's; what Penstock itself looks up by a relative path starts at this flow's folder.
+        part: The flow is part of another: what Penstock itself looks up by a relative path starts at this flow's folder.
+            The working directory does too in calls that moved it; in a batch, where the parts of many lines run side by
+            side, it stays that of the whole.
     """
 
     def __init__(
@@ -94,13 +96,15 @@ class Isolation:
                 hooks.enter_context(hook())
             with _entering:
                 if not self._calls:
-                    self._moves = around is None and not self._part
+                    self._moves = _moved.get() if self._part else around is None
                     self._set_up()
                 self._calls += 1
             token = _around.set(self._folder if self._part else around or self._folder)
+            moved = _moved.set(self._moves)
             try:
                 yield
             finally:
+                _moved.reset(moved)
                 _around.reset(token)
                 with _entering:
                     self._calls -= 1

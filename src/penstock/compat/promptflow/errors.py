@@ -111,6 +111,12 @@ _SMALL = {
         "ValidationException": "InputMappingError",
         "UserErrorException": "EmptyInputsData BatchRunTimeoutError",
     },
+    "promptflow._orchestrator._errors": {
+        "UserErrorException": (
+            "InvalidChatRoleCount MissingConversationHistoryExpression MultipleConversationHistoryInputsMapping "
+            "UsingReservedRoleKey InvalidMaxTurnValue"
+        ),
+    },
 }
 TABLES: Mapping[str, Mapping[str, str]] = {
     "promptflow.executor._errors": _EXECUTOR,

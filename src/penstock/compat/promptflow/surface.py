@@ -154,7 +154,24 @@ _SURFACE: dict[str, dict[str, str]] = {
     "promptflow._utils.logger_utils": _LOGS,
     "promptflow._utils.exception_utils": {**_PRESENTER, **_from(f"{_C}.presenter", "ResponseCode")},
     "promptflow._sdk": {},
-    "promptflow._sdk._constants": _from(f"{_C}.contracts", "ConnectionType"),
+    "promptflow._sdk._constants": {
+        **_from(f"{_C}.contracts", "ConnectionType"),
+        **_from(f"{_C}.chat_group", "ChatGroupSpeakOrder"),
+    },
+    "promptflow._sdk.entities._chat_group": {},
+    "promptflow._sdk.entities._chat_group._chat_group": _from(f"{_C}.chat_group", "ChatGroup"),
+    "promptflow._sdk.entities._chat_group._chat_role": _from(f"{_C}.chat_group", "ChatRole"),
+    "promptflow._sdk.entities._chat_group._chat_group_io": _from(
+        f"{_C}.chat_group",
+        "AttrDict",
+        ChatRoleInputs="AttrDict",
+        ChatRoleOutputs="AttrDict",
+        ChatGroupInputs="AttrDict",
+        ChatGroupOutputs="AttrDict",
+    ),
+    "promptflow._proxy": {},
+    "promptflow._proxy._chat_group_orchestrator_proxy": _from(f"{_C}.chat_group", "ChatGroupOrchestratorProxy"),
+    "promptflow._orchestrator": {},
     "promptflow._sdk._pf_client": _from(f"{_C}.client", "PFClient"),
     "promptflow._sdk._load_functions": {**_CLIENT, **_from(f"{_C}.client", "load_connection")},
     "promptflow._sdk.entities": {
@@ -224,6 +241,7 @@ _ERROR_MODULES = (
     "promptflow.contracts._errors",
     "promptflow._utils._errors",
     "promptflow.batch._errors",
+    "promptflow._orchestrator._errors",
 )
 _ERRORS = f"{_C}.errors"
 
