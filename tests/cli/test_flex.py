@@ -130,6 +130,16 @@ def test_an_entry_without_inputs_runs_over_data(folder, command):
     assert [line["outputs"] for line in lines] == [{"x": 1}] * 3
 
 
+def test_the_files_around_are_kept_only_where_they_are_the_flows(folder, command, tmp_path):
+    for name, entry in (("own", "code_of_it:words"), ("installed", "textwrap:dedent")):
+        assert command("run", "create", "--flow", entry, "--data", "data.jsonl", "--name", name, "-q")[0] == 0
+    kept = [
+        [path.name for path in (tmp_path / "home/runs" / name / "snapshot").glob("*.py")]
+        for name in ("own", "installed")
+    ]
+    assert kept == [["code_of_it.py"], []]
+
+
 def test_a_run_file_takes_init_from_a_file(folder, command):
     (folder / "init.json").write_text('{"size": 5}', encoding="utf-8")
     (folder / "run.yml").write_text("flow: code_of_it:Entry\ndata: data.jsonl\ninit: init.json\n", encoding="utf-8")
@@ -147,7 +157,9 @@ def test_a_resumed_run_keeps_its_init_but_never_a_key(folder, command):
     code, _, err = command("run", "create", "--resume-from", "r", "-q", "--allow-failures")
     assert code == 2
     assert "give the same values again with --init" in err
-    assert command("run", "create", "--resume-from", "r", "--init", "init.json", "--name", "s", "--allow-failures")[0] == 0
+    assert (
+        command("run", "create", "--resume-from", "r", "--init", "init.json", "--name", "s", "--allow-failures")[0] == 0
+    )
     assert json.loads(command("run", "show-metrics", "-n", "s")[1])["sizes"] == 6
 
 

@@ -1,6 +1,7 @@
 """Entries of flex flows: made once, called for each line, told apart by how they fail."""
 
 import asyncio
+import json
 import threading
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from penstock.api.flows import FlowError
 from penstock.connections.kinds import AzureOpenAIConnection
 from penstock.connections.model_configuration import AzureOpenAIModelConfiguration
+from penstock.engine.jsonable import Encoder
 from penstock.errors import LoadError
 
 AZURE = {"az": {"type": "azure_open_ai", "api_key": "secret-key", "api_base": "https://a.example"}}
@@ -54,6 +56,14 @@ def test_a_dataclass_stays_one(open_flex):
     found = flow()
     assert (type(found).__name__, found.a, found.b) == ("R", "x", "yz")
     assert flow.invoke({}).output == {"a": "x", "b": "yz"}
+
+
+def test_streams_in_a_dataclass_are_texts_in_the_record_too(open_flex):
+    code = (
+        "from dataclasses import dataclass\n@dataclass\nclass R:\n    a: object\ndef entry(): return R(c for c in 'yz')"
+    )
+    (node,) = open_flex(code).invoke({}).nodes
+    assert json.loads(Encoder().encode(node.output)) == {"a": "yz"}
 
 
 @pytest.mark.parametrize(

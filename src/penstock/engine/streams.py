@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 from collections.abc import AsyncIterator, Iterator
 from types import AsyncGeneratorType, GeneratorType
 from typing import Any
@@ -59,15 +61,29 @@ AnyStream = Stream | AsyncStream | TextStream
 
 
 def wrap(value: Any) -> Any:
-    """An iterator as a stream that remembers, also a generator as a value of a map; anything else as it is."""
+    """An iterator as a stream that remembers, also a generator in a map or a dataclass; anything else as it is."""
     if type(value) is dict and any(isinstance(item, _GENERATORS) for item in value.values()):
         # Two outputs may refer to one of its generators: both must see all of it.
         return {key: wrap(item) if isinstance(item, _GENERATORS) else item for key, item in value.items()}
     if type(value) in _PLAIN or is_stream(value):
         return value
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return _wrap_fields(value)
     if isinstance(value, Iterator):
         return Stream(value)
     return AsyncStream(value) if isinstance(value, AsyncIterator) else value
+
+
+def _wrap_fields(value: Any) -> Any:
+    items = {field.name: getattr(value, field.name, None) for field in dataclasses.fields(value)}
+    streams = {name: wrap(item) for name, item in items.items() if isinstance(item, _GENERATORS)}
+    if not streams:
+        return value
+    changed = copy.copy(value)
+    for name, item in streams.items():
+        # Past a frozen dataclass's own guard: the copy is nobody's yet.
+        object.__setattr__(changed, name, item)
+    return changed
 
 
 def is_stream(value: Any) -> bool:

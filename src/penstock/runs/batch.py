@@ -340,11 +340,17 @@ class _Batch:
 def _folders(flow: Flow, place: str = ".") -> list[tuple[Path, str]]:
     """The flow's folder, and under ``roles`` those of its roles that lie elsewhere, with their places in the snapshot."""
     folder = Path(flow.source.file).parent
-    found = [(folder, place)]
+    # Of module:name only what lies in the folder is the flow's: an installed module is no reason to copy what is around.
+    found = [(folder, place)] if Path(flow.source.file).is_file() or _is_in(folder, flow.source.file) else []
     for role in flow.group.roles if flow.group is not None else ():
         if not Path(role.flow.source.file).resolve().is_relative_to(folder.resolve()):
             found += _folders(role.flow, f"{place}/roles/{safe_name(role.name)}".removeprefix("./"))
     return found
+
+
+def _is_in(folder: Path, entry: str) -> bool:
+    top = Path(entry).name.partition(":")[0].split(".")[0]
+    return (folder / f"{top}.py").is_file() or (folder / top).is_dir()
 
 
 def _interrupted(run: Run, counter: Counter) -> Run:
