@@ -1,6 +1,7 @@
 """Flex flows from the command line: one call, a batch that sums up, a run that is resumed."""
 
 import json
+import re
 
 import pytest
 
@@ -113,8 +114,10 @@ def test_an_aggregate_that_raises_leaves_a_completed_run_and_says_so(folder, com
 
 
 def test_an_aggregate_without_metrics_logs_none(folder, command):
-    words = ("--flow", "code_of_it:Silent", "--data", "data.jsonl", "--allow-failures", "--name", "r")
-    assert json.loads(command("run", "create", *words)[1])["metrics"] == {}
+    words = ("--flow", "code_of_it:Silent", "--data", "data.jsonl", "--allow-failures")
+    run = json.loads(command("run", "create", *words)[1])
+    assert run["metrics"] == {}
+    assert re.fullmatch(r"flow_\d{8}_\d{6}_\d{6}", run["name"])
 
 
 def test_a_constructor_that_raises_stores_no_run(folder, command):

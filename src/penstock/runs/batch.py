@@ -107,7 +107,7 @@ def run_batch(
         own = open_environment(spec, settings, tell, stack)
         flow, said = plan_prompts(spec, plan_flow(spec, stack, connections), settings)
         now = datetime.datetime.now(datetime.UTC).astimezone()
-        name = spec.name or run_name(spec, flow_path(spec), now)
+        name = spec.name or run_name(spec, flow_path(spec), now, nodes=flow.whole is None)
         images = settings.home / "runs" / name / IMAGES
         job, notes = plan_job(spec, settings, flow, connections, images, own=own, commit=commit.value)
         notes += [*said, *environment_notes(spec, own, source)]

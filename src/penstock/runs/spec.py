@@ -102,10 +102,10 @@ class RunSpec:
     notes: tuple[str, ...] = ()
 
 
-def run_name(spec: RunSpec, flow_file: Path, now: datetime.datetime) -> str:
-    """A name as prompt flow makes it: flow folder, variant, time."""
-    variant = "_".join(part[1] for part in map(variant_parts, spec.variants)) or "variant_0"
-    return safe_name(f"{flow_file.parent.name}_{variant}_{now:%Y%m%d_%H%M%S_%f}")
+def run_name(spec: RunSpec, flow_file: Path, now: datetime.datetime, *, nodes: bool = True) -> str:
+    """A name as prompt flow makes it: flow folder, variant (of a flow of ``nodes``, which may have some), time."""
+    variant = "_".join(part[1] for part in map(variant_parts, spec.variants)) or ("variant_0" if nodes else "")
+    return safe_name("_".join(filter(None, (flow_file.parent.name, variant, f"{now:%Y%m%d_%H%M%S_%f}"))))
 
 
 def variant_parts(text: str) -> tuple[str, str]:
