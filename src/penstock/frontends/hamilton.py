@@ -77,7 +77,8 @@ def load_modules(
     config = fitted(modules, config)
     driver = _driver(modules, config, adapters)
     nodes = driver.graph.nodes
-    check_keys(modules, config, nodes)
+    # Hamilton makes a node of every key that it is given.
+    check_keys(modules, config, {name for node in nodes.values() for name in node.input_types})
     source = _source(modules, config, outputs)
     found = Adapters(adapters)
     asked = tuple(outputs) or leaves(nodes)

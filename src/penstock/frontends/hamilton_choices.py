@@ -7,7 +7,9 @@ names is almost always a slip of the pen, and can be told from the text.
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
+import re
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import ModuleType
@@ -20,14 +22,8 @@ _ONE = ("when",)
 _MANY = ("when_in",)
 _NOT = ("when_not", "when_not_in")
 # With these the configuration may be read in ways that the text does not tell.
-_OPEN = (
-    "resolve",
-    "resolve_from_config",
-    "subdag",
-    "parameterized_subdag",
-    "configuration",
-    "dynamic_transform",
-    "model",
+_OPEN = re.compile(
+    r"@\s*(?:\w+\.)*(?:resolve|resolve_from_config|subdag|parameterized_subdag|dynamic_transform|model)\b|\bconfiguration\("
 )
 
 
@@ -80,7 +76,7 @@ def check_keys(modules: Sequence[ModuleType], config: Mapping[str, Any], nodes: 
     Args:
         modules: The modules.
         config: What was chosen.
-        nodes: Names of the nodes and inputs of the graph.
+        nodes: Names that nodes of the graph take.
 
     Raises:
         UsageError: A key that nothing in the modules has.
@@ -122,15 +118,19 @@ def _by_node(alternatives: Sequence[Alternative]) -> dict[str, list[Alternative]
 
 def _read(module: ModuleType) -> tuple[list[Alternative], bool, set[str]]:
     """The alternatives, whether configuration may be used in ways not seen here, and all names of nodes and parameters."""
+    file = getattr(module, "__file__", None) or module.__name__
     try:
-        tree = ast.parse(inspect.getsource(module))
+        return _parsed(inspect.getsource(module), file)
     except (OSError, TypeError, SyntaxError):
         return [], True, set()
-    file = getattr(module, "__file__", None) or module.__name__
+
+
+@functools.lru_cache(maxsize=8)
+def _parsed(text: str, file: str) -> tuple[list[Alternative], bool, set[str]]:
     alternatives: list[Alternative] = []
     names: set[str] = set()
-    is_open = False
-    for item in tree.body:
+    is_open = _OPEN.search(text) is not None
+    for item in ast.parse(text).body:
         if not isinstance(item, (ast.FunctionDef, ast.AsyncFunctionDef)):
             continue
         node = item.name.partition("__")[0]
@@ -140,7 +140,7 @@ def _read(module: ModuleType) -> tuple[list[Alternative], bool, set[str]]:
             is_open |= not _add(alternative, name, call)
         if alternative.fits or alternative.excludes:
             alternatives.append(alternative)
-    return alternatives, is_open or _mentions(tree), names
+    return alternatives, is_open, names
 
 
 def _decorators(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[tuple[str, ast.Call]]:
@@ -175,10 +175,3 @@ def _add(alternative: Alternative, name: str, call: ast.Call) -> bool:
         else:
             alternative.fits[keyword.arg] = values
     return True
-
-
-def _mentions(tree: ast.Module) -> bool:
-    return any(
-        (isinstance(item, ast.Name) and item.id in _OPEN) or (isinstance(item, ast.Attribute) and item.attr in _OPEN)
-        for item in ast.walk(tree)
-    )
