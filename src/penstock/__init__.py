@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 
 _PUBLIC: dict[str, str] = {
     "details": "penstock.api",
+    "get_prompt": "penstock.api.prompts",
     "get_run": "penstock.api",
     "list_runs": "penstock.api",
     "metrics": "penstock.api",

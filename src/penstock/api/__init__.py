@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from penstock.api.flows import FlowError, FlowFunction, load
+    from penstock.api.prompts import get_prompt
     from penstock.api.runs import (
         delete_run,
         details,
@@ -28,6 +29,7 @@ __all__ = [
     "FlowFunction",
     "delete_run",
     "details",
+    "get_prompt",
     "get_run",
     "lines",
     "list_runs",
@@ -40,10 +42,11 @@ __all__ = [
 ]
 
 _FLOWS = ("FlowError", "FlowFunction", "load")
+_PROMPTS = ("get_prompt",)
 
 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"penstock.api has no name {name!r}; it has: {', '.join(__all__)}.")
-    module = "penstock.api.flows" if name in _FLOWS else "penstock.api.runs"
-    return getattr(importlib.import_module(module), name)
+    module = "flows" if name in _FLOWS else "prompts" if name in _PROMPTS else "runs"
+    return getattr(importlib.import_module(f"penstock.api.{module}"), name)

@@ -22,6 +22,7 @@ from penstock.errors import PenstockError, UsageError
 NOUNS = {
     "flow": "make, check, run and show a flow",
     "run": "batch runs: create, follow, read, compare, resume",
+    "prompt": "prompts with versions and labels",
     "connection": "endpoints and their keys",
     "config": "settings",
     "env": "environments of flows that have requirements of their own",

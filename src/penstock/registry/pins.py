@@ -77,6 +77,7 @@ def _note(prompt: PinnedPrompt) -> str:
 
 def _value(name: str, value: Any, folder: Path) -> PinnedPrompt | str:
     """A prompt that needs no store, or the reference to one that does."""
+    value = getattr(value, "pinned", value)  # of a prompt that code looked up
     if isinstance(value, PinnedPrompt):
         return value
     if isinstance(value, Path):
