@@ -330,6 +330,18 @@ def test_template_variables_are_checked_against_the_parameters(graph):
     assert "add it to them: def p(a, b, c)" in flow.diagnostics[0].message
 
 
+def test_a_prompt_takes_no_group_and_gives_no_sequence(graph):
+    with pytest.raises(LoadError, match=r"'a' of p\(\) cannot be given a group\(\)"):
+        graph('@inject(a=group(value(1)))\n@prompt\ndef p(a) -> str:\n    return f"{a}"\n')
+    with pytest.raises(LoadError, match=r"a prompt is one text, so p\(\) cannot return Each"):
+        graph('@prompt\ndef p() -> Each[str]:\n    return "x"\n')
+
+
+def test_only_a_chat_is_given_a_role(graph):
+    flow = graph('@llm(connection="c", api="embedding")\ndef v(text: str) -> list:\n    return f"{text}"\n').flow()
+    assert flow.node("v").call.prompt.text == "{{ text }}"
+
+
 def test_model_calls_can_be_told_another_connection(graph):
     flow = graph(PROMPTS, connections={"brief": {"connection": "mine", "model": "big"}}).flow(["brief"])
     assert (flow.node("brief").call.connection, flow.node("brief").inputs["model"]) == ("mine", "big")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from penstock.errors import LoadError, UsageError
@@ -13,20 +12,18 @@ from penstock.frontends.functions.annotations import EMPTY, fields_of, fits, is_
 from penstock.frontends.functions.choose import choices_of, choose, node_name
 from penstock.frontends.functions.gather import gathered
 from penstock.frontends.functions.ports import Use, flow_inputs, unknown_inputs
+from penstock.frontends.functions.prompted import Planned, Prompts
 from penstock.frontends.functions.scan import Function, Parameter
-from penstock.frontends.functions.template import has_roles, template_of, variables_of
-from penstock.functions import Given, Group, Source, Value
+from penstock.functions import Group, Source, Value
 from penstock.graph.blocks import scopes
 from penstock.graph.check import nearest, order
 from penstock.graph.diagnostic import Diagnostic
 from penstock.graph.flow import Flow, FlowInput, FlowOutput
 from penstock.graph.flow import Source as FlowSource
 from penstock.graph.node import Call, Node
-from penstock.graph.prompt import PinnedPrompt
 from penstock.graph.reference import Reference, parse
 from penstock.graph.slice import slice as part_of
 from penstock.graph.types import convert
-from penstock.tools.closure import closure_hash
 from penstock.tools.signature import connection_classes
 
 RESERVED = ("inputs", "flow")
@@ -120,34 +117,27 @@ def build(functions: Sequence[Function], settings: Settings) -> Graph:
     return _Builder(functions, settings).graph()
 
 
-@dataclass(frozen=True, slots=True)
-class _Planned:
-    name: str
-    function: Function
-    given: Mapping[str, Given]
-
-
 class _Builder:
     def __init__(self, functions: Sequence[Function], settings: Settings) -> None:
         self._settings = settings
         self._functions = functions
         self._choices = choices_of(functions, settings.config)
-        self._planned: dict[str, _Planned] = {}
+        self._planned: dict[str, Planned] = {}
         self._fields: dict[str, tuple[str, Any, Reference]] = {}
         self._absent: dict[str, tuple[str, Function]] = {}
         self._taken: set[str] = set()
         self._uses: dict[str, list[tuple[str, Use]]] = {}
         self._findings: dict[str, list[Diagnostic]] = {}
-        self._templates: dict[str, tuple[str, frozenset[str]]] = {}
         self._used_config: set[str] = set(self._choices)
 
     def graph(self) -> Graph:
         for name, function in self._chosen():
             self._plan(name, function)
-        nodes = [self._node(planned) for planned in self._planned.values()]
-        nodes = [self._with_prompt(node) for node in nodes]
-        self._check_config()
         settings = self._settings
+        nodes = [self._node(planned) for planned in self._planned.values()]
+        prompts = Prompts(self._planned, settings.config, self._find)
+        nodes = [prompts.put_in(node) for node in nodes]
+        self._check_config()
         outputs = {name: FlowOutput(name, Reference("node", name), self._type(name)) for name in self._planned}
         outputs |= {name: FlowOutput(name, ref, _type(kind)) for name, (_, kind, ref) in self._fields.items()}
         for name, port in settings.outputs.items():
@@ -200,7 +190,7 @@ class _Builder:
                     f" {nearest(unknown[0], function.parameters)}",
                     code="InvalidFunction",
                 )
-            self._planned[own] = _Planned(own, function, {**function.marks.given, **given})
+            self._planned[own] = Planned(own, function, {**function.marks.given, **given})
         fields = _fields(function)
         if fields and function.marks.nodes:
             raise LoadError(
@@ -232,7 +222,7 @@ class _Builder:
 
     # Edges.
 
-    def _node(self, planned: _Planned) -> Node:
+    def _node(self, planned: Planned) -> Node:
         function = planned.function
         inputs: dict[str, Any] = {}
         collects: set[str] = set()
@@ -263,7 +253,7 @@ class _Builder:
         )
 
     def _edge(
-        self, planned: _Planned, parameter: Parameter, given: Source | Value, inputs: dict[str, Any], key: str
+        self, planned: Planned, parameter: Parameter, given: Source | Value, inputs: dict[str, Any], key: str
     ) -> None:
         """What ``parameter`` of a node is given, into ``inputs`` under ``key``."""
         if isinstance(given, Value):
@@ -284,6 +274,8 @@ class _Builder:
         elif name in self._absent:
             if parameter.default is EMPTY:
                 self._find(planned, "ChoiceMissing", f"{planned.name}() takes {name!r}, but {self._absent[name][0]}")
+            elif planned.function.marks.kind != "function":
+                inputs[key] = parameter.default
         elif name in self._settings.config:
             self._used_config.add(name)
             inputs[key] = self._configured(planned, parameter, self._settings.config[name])
@@ -298,7 +290,7 @@ class _Builder:
             self._uses.setdefault(name, []).append((planned.name, use))
 
     def _check_edge(
-        self, planned: _Planned, parameter: Parameter, provider: Function, part: str = "", kind: Any = None
+        self, planned: Planned, parameter: Parameter, provider: Function, part: str = "", kind: Any = None
     ) -> None:
         gives = kind if part else provider.gives if provider.marks.kind == "function" else str
         wanted = parameter.annotation
@@ -310,7 +302,7 @@ class _Builder:
                 f"{planned.function.name}() takes {parameter.name!r} as {shown(wanted)}, but {what}.",
             )
 
-    def _configured(self, planned: _Planned, parameter: Parameter, value: Any) -> Any:
+    def _configured(self, planned: Planned, parameter: Parameter, value: Any) -> Any:
         """A configured value as the parameter wants it: commands give text."""
         kind = type_name(parameter.annotation)
         if not isinstance(value, str) or kind == "any":
@@ -337,83 +329,7 @@ class _Builder:
     def _config_names(self) -> list[str]:
         return [*self._choices, *(name for name in self._uses if name not in self._choices)]
 
-    # Prompts.
-
-    def _with_prompt(self, node: Node) -> Node:
-        planned = self._planned[node.name]
-        marks = planned.function.marks
-        if marks.kind == "function":
-            return node
-        if node.expands:
-            raise LoadError(
-                f"{planned.function.place}: a prompt is one text, so {node.name}() cannot return Each[…].",
-                code="InvalidPrompt",
-            )
-        text, variables = self._template(node.name)
-        inputs = {
-            name: value for name, value in node.inputs.items() if isinstance(value, Reference) or name in variables
-        }
-        for name in sorted(variables - planned.function.parameters.keys()):
-            self._find(
-                planned,
-                "TemplateVariable",
-                f"The template of {node.name}() uses {name!r}, which is none of its parameters; add it to them:"
-                f" def {planned.function.name}({', '.join([*planned.function.parameters, name])}).",
-            )
-        for name in sorted(
-            name for name, value in inputs.items() if isinstance(value, Reference) and name not in variables
-        ):
-            self._find(
-                planned, "UnusedInput", f"The template of {node.name}() does not use its parameter {name!r}.", "warning"
-            )
-        if marks.kind == "llm":
-            text = text if self._has_roles(node.name, set()) else f"user:\n{text}"
-        function = planned.function
-        pinned = PinnedPrompt(
-            node.name,
-            text,
-            "code",
-            variables=tuple(sorted(variables)),
-            closure=closure_hash(function.call, Path(function.file).parent if function.file else None),
-        )
-        call = dataclasses.replace(node.call, type="prompt", source="function", prompt=pinned)
-        if marks.kind == "llm":
-            own = dict(marks.settings)
-            call = dataclasses.replace(call, type="llm", connection=own.pop("connection"), api=own.pop("api"))
-            model = own.pop("model")
-            settings = {**own, **({"model": model, "deployment_name": model} if model else {})}
-            inputs = {**inputs, **settings}
-        return dataclasses.replace(node, call=call, inputs=inputs)
-
-    def _template(self, name: str) -> tuple[str, frozenset[str]]:
-        if name not in self._templates:
-            planned = self._planned[name]
-            known = {
-                parameter: given.value for parameter, given in planned.given.items() if isinstance(given, Value)
-            } | {
-                parameter: self._settings.config[parameter]
-                for parameter in planned.function.parameters
-                if parameter in self._settings.config and parameter not in planned.given
-            }
-            text = template_of(planned.function, known)
-            self._templates[name] = text, variables_of(planned.function, text)
-        return self._templates[name]
-
-    def _has_roles(self, name: str, seen: set[str]) -> bool:
-        """Whether the prompt begins its messages itself, or a prompt that it takes does."""
-        seen.add(name)
-        text, variables = self._template(name)
-        if has_roles(text):
-            return True
-        planned = self._planned[name]
-        for variable in variables:
-            given = planned.given.get(variable, Source(variable))
-            other = self._planned.get(given.name) if isinstance(given, Source) else None
-            if other is None or other.function.marks.kind != "prompt" or other.name in seen:
-                continue
-            if self._has_roles(other.name, seen):
-                return True
-        return False
+    # Outputs.
 
     def _overridden(self, node: Node) -> Node:
         settings = self._settings.connections.get(node.name)
@@ -426,8 +342,6 @@ class _Builder:
         rest = {key: value for key, value in settings.items() if key != "connection"}
         call = dataclasses.replace(node.call, connection=settings.get("connection", node.call.connection))
         return dataclasses.replace(node, call=call, inputs={**node.inputs, **rest})
-
-    # Outputs.
 
     def _leaves(self) -> tuple[str, ...]:
         """What nobody takes; of a function with named fields those, if somebody takes one of them."""
@@ -454,7 +368,7 @@ class _Builder:
             code="OutputReferenceNotFound",
         )
 
-    def _find(self, planned: _Planned, code: str, message: str, severity: str = "error") -> None:
+    def _find(self, planned: Planned, code: str, message: str, severity: str = "error") -> None:
         function = planned.function
         self._findings.setdefault(planned.name, []).append(
             Diagnostic(severity, code, message, function.file or function.module, function.line)  # type: ignore[arg-type]
