@@ -1,4 +1,5 @@
 import asyncio
+import dataclasses
 import gc
 
 import pytest
@@ -51,6 +52,18 @@ def test_the_body_is_the_model_and_the_callers_parameters_and_nothing_else(kit):
         )
     ]
     assert endpoint.headers[0]["Authorization"] == f"Bearer {kit.key}"
+
+
+def test_a_call_may_have_headers_of_its_own_and_less_time(kit):
+    asked = dataclasses.replace(ASK, headers={"X-Team": "search", "Authorization": "Bearer other"}, timeout=0.05)
+    _, endpoint = run(kit, lambda model: model.complete(dataclasses.replace(asked, timeout=5)), kit.reply())
+    assert endpoint.headers[0]["X-Team"] == "search"
+    assert endpoint.headers[0]["Authorization"] == "Bearer other"
+    assert "X-Team" not in endpoint.seen[0][1]
+    assert "search" not in repr(asked)
+    for call in (lambda model: model.complete(asked), lambda model: collect(model.stream(asked), [])):
+        error, _ = run(kit, lambda model, call=call: failing(model, call), kit.hang(), attempts=1)
+        assert "0.05 s" in error.message
 
 
 def test_a_stream_adds_only_that_it_is_one(kit):

@@ -63,7 +63,7 @@ class HttpModel:
             trouble = found
             raise
         except network_errors() as error:
-            trouble = network_trouble(error, link.endpoint.base, link.policy)
+            trouble = network_trouble(error, link.endpoint.base, link.patience(call.request))
             raise trouble from error
         finally:
             link.leave(place, trouble, ok=ok)

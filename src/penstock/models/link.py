@@ -212,6 +212,13 @@ class Link:
         text = f"{self.endpoint.label} hits {trouble.kind}: {trouble.message.rstrip('.')} ({', '.join(facts)})."
         return self._redact.text(text)
 
+    def patience(self, request: Request) -> CallPolicy:
+        """The policy, with the time that ``request`` itself gives."""
+        seconds = request.timeout
+        if seconds is None:
+            return self.policy
+        return dataclasses.replace(self.policy, timeout=seconds, stream_timeout=seconds)
+
     def _timeout(self, seconds: float | None, *, stream: bool) -> aiohttp.ClientTimeout:
         if seconds is not None:
             return self._make_timeout(seconds, stream=stream)

@@ -66,7 +66,7 @@ class HttpStream:
             except Trouble as trouble:
                 self._met(trouble)
             except network_errors() as error:
-                self._met(network_trouble(error, self._link.endpoint.base, self._link.policy), error)
+                self._met(network_trouble(error, self._link.endpoint.base, self._link.patience(self._request)), error)
             except BaseException:
                 self._drop()
                 raise
