@@ -8,6 +8,7 @@ import threading
 
 import pytest
 
+from penstock.prompts import guard
 from penstock.runs.report.lines import report_lines
 from penstock.runs.report.report import write_report
 from penstock.settings import Settings
@@ -164,3 +165,45 @@ def test_an_address_stays_an_address_and_the_page_shows_what_was_there(desk, add
         assert line.inputs["photo"].startswith("data:image/")
         write_report(page, [(run, lambda: [line])])
     assert CODE in page.read_text(encoding="utf-8")
+
+
+COUNT = """from promptflow.core import log_metric, tool
+
+
+@tool
+def count(photos: list):
+    log_metric("images", sum(type(photo).__name__ == "Image" for photo in photos))
+"""
+AGGREGATED = """
+- name: count
+  type: python
+  aggregation: true
+  source: {type: code, path: count.py}
+  inputs: {photos: "${same.output.photo}"}
+"""
+
+
+def counting(desk):
+    folder = flow(desk, "basic")
+    (folder / "count.py").write_text(COUNT, encoding="utf-8")
+    (folder / "flow.dag.yaml").write_text((folder / "flow.dag.yaml").read_text() + AGGREGATED, encoding="utf-8")
+    return folder
+
+
+def test_aggregation_gets_images_back_and_asks_no_address_twice(desk, address, monkeypatch):
+    desk.settings = Settings(home=desk.settings.home, env=desk.settings.env, file={"images": {"local_urls": True}})
+    fetched = []
+    fetch = guard.fetch
+    monkeypatch.setattr(guard, "fetch", lambda url, **given: fetched.append(url) or fetch(url, **given))
+    rows = [{"photo": {"data:image/png;url": address}, "more": []}, {"photo": "cat.png", "more": []}]
+    run = desk.run(counting(desk), rows, name="r", column_mapping=MAPPING).run
+    assert {metric.name: metric.value for metric in run.metrics} == {"images": 2}
+    assert fetched == [address]
+
+
+def test_another_run_gets_the_images_of_a_run_back(desk):
+    desk.run(flow(desk, "basic"), [{"photo": "cat.png", "more": []}], name="r", column_mapping=MAPPING)
+    mapping = {"photo": "${run.outputs.photo}", "more": []}
+    desk.run(flow(desk, "basic"), runs=("r",), name="second", column_mapping=mapping)
+    assert desk.outputs("second")[0]["photo"] == desk.outputs("r")[0]["photo"]
+    assert desk.outputs("second")[0]["all"]["kinds"] == ["Image"]

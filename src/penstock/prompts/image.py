@@ -109,6 +109,7 @@ class ImageRules:
         local_urls: Also addresses of this machine and its network.
         max_bytes: The most that one image may have.
         seconds: The most that one download may take.
+        kept: Folder of what a run fetched; an address of which it has a copy is not asked again.
     """
 
     folders: tuple[Path, ...] = ()
@@ -116,6 +117,7 @@ class ImageRules:
     local_urls: bool = False
     max_bytes: int = MAX_BYTES
     seconds: float = 20.0
+    kept: Path | None = None
 
 
 OWN_FOLDER_ONLY = ImageRules()
@@ -252,6 +254,11 @@ def stem_of(url: str) -> str:
     return "url-" + hashlib.sha1(url.encode("utf-8", "surrogatepass"), usedforsecurity=False).hexdigest()
 
 
+def kept_copy(url: str, folder: Path) -> Path | None:
+    """The file below ``folder`` in which a run keeps what it fetched from ``url``."""
+    return next(folder.glob(f"{stem_of(url)}.*"), None)
+
+
 def _dump(image: Image, save: Callable[[Image], str | dict[str, Any]] | None, vision: bool) -> dict[str, Any]:
     style = "openai-vision" if vision else "basic"
     if save is None:
@@ -344,6 +351,9 @@ def _from_base64(text: str, rules: ImageRules, mime_type: str | None) -> Image:
 
 
 def _from_url(url: str, rules: ImageRules, mime_type: str | None) -> Image:
+    copy = kept_copy(url, rules.kept) if rules.kept is not None else None
+    if copy is not None:
+        return Image(copy.read_bytes(), mime_type, url)
     try:
         content = guard.fetch(url, allow_local=rules.local_urls, max_bytes=rules.max_bytes, seconds=rules.seconds)
     except guard.FetchRefused as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import importlib
 import mimetypes
@@ -14,11 +15,12 @@ from typing import Any
 
 from penstock.cache import ContentCache
 from penstock.connections.resolve import Connections
-from penstock.engine.aggregate import Columns, aggregate
+from penstock.engine.aggregate import Aggregation, Columns, aggregate
 from penstock.engine.bind import bind
 from penstock.engine.host import LoopHost, ThreadHost
 from penstock.engine.jsonable import Encoder
 from penstock.engine.program import Program
+from penstock.errors import PenstockError
 from penstock.frontends.load import load
 from penstock.graph.override import override_inputs
 from penstock.graph.pin import pin_prompts
@@ -26,7 +28,7 @@ from penstock.graph.prompt import Pins
 from penstock.models.offline import OfflineSpec
 from penstock.models.pool import Models
 from penstock.prompts.image import Image, image_rules, load_images, reference, stem_of
-from penstock.records import Failure, LineResult
+from penstock.records import Failure, LineResult, NodeRun, Status
 from penstock.runners.job import Job
 from penstock.runners.packing import pack_aggregation, pack_failure, pack_result
 from penstock.runners.runner import LineInput
@@ -116,16 +118,29 @@ class Workbench:
 
         Images that the journal holds as paths become images again.
         """
-        folder = Path(self.job.files).parent if self.job.files else self.program.folder
-        style = self.program.flow.message_format
-        columns = Columns(
-            load_images(dict(inputs), folder=folder, message_format=style),
-            load_images(dict(outputs), folder=folder, message_format=style),
-            lines,
-        )
+        try:
+            columns = Columns(self._loaded(inputs), self._loaded(outputs), lines)
+        except PenstockError as error:
+            found = Aggregation(self._unbegun(Failure(error.code, error.message)), ())
+            return pack_aggregation(found, self.encoder.encode)
         limit = self.job.line_timeout
         found = await aggregate(self.program, columns, self.loop_host, limit=limit, begins=begins)
         return pack_aggregation(found, self.encoder.encode)
+
+    def _loaded(self, columns: Mapping[str, list[Any]]) -> dict[str, Any]:
+        kept = Path(self.job.files) if self.job.files else None
+        folder = kept.parent if kept is not None else self.program.folder
+        rules = dataclasses.replace(self.images, kept=kept)
+        style = self.program.flow.message_format
+        loaded: dict[str, Any] = load_images(dict(columns), folder=folder, message_format=style, rules=rules)
+        return loaded
+
+    def _unbegun(self, failure: Failure) -> tuple[NodeRun, ...]:
+        """All aggregation nodes, as failed before they began."""
+        return tuple(
+            NodeRun(name, Status.FAILED, failure=dataclasses.replace(failure, node=name))
+            for name in self.aggregation_nodes().values()
+        )
 
 
 def _saver(folder: Path, message_format: str) -> Any:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from penstock.prompts.image import stem_of
+from penstock.prompts.image import kept_copy
 from penstock.records import LineResult
 
 _KEY = re.compile(r"data:(image/[\w.+*-]{1,40});(path|url)")
@@ -57,7 +57,7 @@ def _fetched(url: Any, root: Path) -> str | None:
     """The file in which the run keeps what it fetched from ``url``."""
     if not isinstance(url, str) or not url.startswith(("http://", "https://")):
         return None
-    found = next((root / _IMAGES).glob(f"{stem_of(url)}.*"), None)
+    found = kept_copy(url, root / _IMAGES)
     return None if found is None else f"{_IMAGES}/{found.name}"
 
 
