@@ -24,6 +24,7 @@ _MISLEADING = frozenset(
 )
 _CONFLICT = re.compile(r"No solution found|ResolutionImpossible|conflicting dependencies|unsatisfiable", re.IGNORECASE)
 _FRAME = re.compile(r"[×╰─▶│├└┬]+")
+_CHATTER = re.compile(r"(?i)(warning|note|using|creating|activate|resolved|prepared|\[notice\])")
 _LONGEST = 900  # characters of what an installer said
 
 
@@ -148,9 +149,10 @@ def executable(root: Path) -> Path:
 def _sentence(said: str, code: int) -> str:
     """What an installer said at length, on one line."""
     lines = [_FRAME.sub(" ", line).strip() for line in without_credentials(said).splitlines()]
-    kept = [
-        line for line in lines if line and not re.match(r"(?i)(warning|note|using|creating|activate|\[notice\])", line)
-    ]
+    if code < 0:
+        return f"It was ended by signal {-code}."
+    kept = [line for line in lines if line and not _CHATTER.match(line)]
     errors = [line for line in kept if line.startswith("ERROR:")]  # pip's own, where it printed much else
     text = " ".join(" ".join(errors or kept or lines).split())
-    return text[:_LONGEST] + ("…" if len(text) > _LONGEST else "") or f"exit code {code}, and not a word"
+    shown = text[:_LONGEST] + ("…" if len(text) > _LONGEST else "")
+    return f"{shown.rstrip('.')}." if shown else f"It left with exit code {code}, and not a word."

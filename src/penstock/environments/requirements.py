@@ -186,7 +186,7 @@ def unmet(requirements: Requirements, have: Mapping[str, str]) -> list[str]:
             continue
         version = have.get(normal(asked.name))
         if version is None:
-            found.append(f"{_shown(str(asked.name))} (not installed)")
+            found.append(f"{asked.name}{asked.specifier} (not installed)")
         elif not _contains(asked, version):
             found.append(f"{asked.name}{asked.specifier} ({version} is installed)")
     return found

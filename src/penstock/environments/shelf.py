@@ -187,7 +187,10 @@ class _Build:
         """Make the folder, install, write the record last: without it the folder counts for nothing."""
         started = time.time()
         self.root.mkdir(mode=0o700, parents=True)
-        self.installer.create(self.root, self.interpreter, self.held)
+        try:
+            self.installer.create(self.root, self.interpreter, self.held)
+        except InstallError as error:
+            raise self._told(error) from error
         self._install()
         asked = self.requirements
         found = Environment(
@@ -247,9 +250,11 @@ class _Build:
 
     def _told(self, error: InstallError) -> InstallError:
         python = self.interpreter.minor
+        full = "No space left" in error.message or "File too large" in error.message
+        then = "Make room." if full else "Change the requirements, or choose another Python with --python."
         return InstallError(
             f"{self._file()}: the environment cannot be built with {self.installer.name} for Python {python}: {error.message}"
-            " Change the requirements, or choose another Python with --python."
+            f" {then}"
         )
 
     def _file(self) -> str:
