@@ -13,6 +13,7 @@ VERBS = {
     "show-details": "print a run's lines: inputs, outputs, failures",
     "show-metrics": "print a run's metrics",
     "stream": "follow a run until it ends, then sum it up",
+    "diff": "tell which of data, code, prompt and model differs between two runs",
     "visualize": "write one HTML page about one or several runs",
     "update": "change a run's display name, description or tags",
     "archive": "hide a run from listings",
@@ -28,6 +29,7 @@ _MODULES = {
     "show-details": "run_read",
     "show-metrics": "run_read",
     "stream": "run_stream",
+    "diff": "run_diff",
     "visualize": "run_visualize",
 }
 

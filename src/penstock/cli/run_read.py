@@ -157,7 +157,17 @@ def _selected(journal: Journal, arguments: argparse.Namespace, *, everything: bo
             "inputs": line.get("inputs") or line.get("source"),
             "outputs": line.get("output"),
             "error": line.get("failure"),
+            **({"prompts": uses} if (uses := _prompts(line)) else {}),
         }
+
+
+def _prompts(line: dict[str, Any]) -> dict[str, list[Any]]:
+    """Which prompts each node used."""
+    found: dict[str, list[Any]] = {}
+    for node in line.get("nodes") or ():
+        if node.get("prompts"):
+            found.setdefault(node["node"], []).extend(node["prompts"])
+    return found
 
 
 def _page(journal: Journal, arguments: argparse.Namespace, total: int) -> None:

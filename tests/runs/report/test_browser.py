@@ -5,7 +5,11 @@ Needs the playwright package and a Chromium (found on the path, or named by PENS
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
+
+from penstock.records import NodeRun, PromptUse, Status
 
 
 @pytest.fixture
@@ -145,3 +149,19 @@ def test_keys_that_would_reach_into_objects_stay_data(visit, make_run, line):
     page = visit(make_run("one", [line(0, output=odd)]), link="#line=0")
     assert "__proto__" in page.locator("#detail .json").first.inner_text()
     assert page.evaluate("({}).polluted") is None
+
+
+def test_prompts_are_told_by_node_and_what_changed_between_runs_by_axis(visit, make_run, line):
+    def lines(template):
+        use = PromptUse("greet", "store", template * 64, "f" * 64, "greet@prod", 3, commit="c0ffee" * 6)
+        node = NodeRun("ask", Status.COMPLETED, {"q": 1}, "x", prompts=(use,))
+        return [dataclasses.replace(line(n), nodes=(node,)) for n in range(3)]
+
+    page = visit(make_run("one", lines("a")), make_run("two", lines("b")))
+    changed = page.locator("div.changed").inner_text()
+    assert "prompt of ask: greet@prod, version 3, aaaaaaaaaaaa → greet@prod, version 3, bbbbbbbbbbbb" in changed
+    assert page.locator("td .badge.prompt").count() == 3
+    page.locator("td.line a").first.click()
+    page.locator("ul.prompts").first.wait_for()
+    assert "greet@prod, version 3" in page.locator("ul.prompts").first.inner_text()
+    assert "ffffffffffff" in page.locator("ul.prompts").first.inner_text()

@@ -13,11 +13,12 @@ from typing import Any, TextIO
 import penstock
 from penstock.errors import StoreError, UsageError
 from penstock.records import LineResult, Run, Status
+from penstock.runs.axes import Axes
 from penstock.runs.report.clip import MAX_TEXT, Clip
 from penstock.runs.report.drawn import picture_of
 from penstock.runs.report.embed import data_element, embed
 from penstock.runs.report.page import load_page
-from penstock.runs.report.rows import detail_of, node_of, row_of, run_of
+from penstock.runs.report.rows import detail_of, made_of, node_of, row_of, run_of
 from penstock.runs.report.sample import choose
 from penstock.runs.report.timings import Timings
 
@@ -82,13 +83,16 @@ def _write(
     page = load_page(title or " · ".join(run.display_name or run.name for run, _ in runs))
     out.write(page.before)
     heads = []
+    made: list[Axes] = []
     pictures = _Pictures(out)
     for number, (run, lines) in enumerate(runs):
         chunks = _Chunks(out, clip, number)
         timings = Timings()
+        axes = Axes(run)
         seen = 0
         aggregation: list[dict[str, Any]] = []
         for line in lines():
+            axes.add(line)
             if line.index < 0:
                 # Not a line but the run's own record: its aggregation nodes.
                 aggregation = [node_of(node, clip) for node in line.nodes]
@@ -101,7 +105,8 @@ def _write(
         head = run_of(run, clip) | {"timings": timings.to_page(clip), "seen": seen, "shown": chunks.lines}
         counts = {"seen_failed": timings.failed, "shown_failed": chunks.failed}
         drawn = pictures.add(run) | {"aggregation": aggregation}
-        heads.append(head | counts | drawn)
+        made.append(axes)
+        heads.append(head | counts | drawn | made_of(axes, made[0], clip))
     report = {
         "title": clip.value(title),
         "written": time.time(),

@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from penstock.records import Failure, LineResult, ModelCall, NodeRun, Run, Span, Usage
+from penstock.runs.axes import Axes, changes, prompt_digests, told
 from penstock.runs.report.clip import Clip, number
 
+_MOST_PROMPTS = 100
 _MESSAGE_FIELDS = ("messages", "input", "prompt")
 
 
@@ -33,6 +35,8 @@ def row_of(line: LineResult, clip: Clip) -> dict[str, Any]:
         row["usage"] = usage_of(line.usage)
     if line.attempts != 1:
         row["attempts"] = line.attempts
+    if any(node.prompts for node in line.nodes):
+        row["prompts"] = list(prompt_digests(line))
     return row
 
 
@@ -71,6 +75,29 @@ def run_of(run: Run, clip: Clip) -> dict[str, Any]:
         ],
         "failure": _failure(run.failure, clip, traceback=True) if run.failure else None,
         "offline": run.offline,
+    }
+
+
+def made_of(axes: Axes, first: Axes, clip: Clip) -> dict[str, Any]:
+    """What a run was made of, and how that differs from the first run of the page."""
+    found = [] if axes is first else changes(first, axes)
+    return {
+        "commit": clip.value(axes.commit),
+        "prompts": [
+            {"node": clip.value(node), "told": clip.value(text), "uses": count}
+            for node, uses in axes.prompts.items()
+            for text, count in uses.items()
+        ][:_MOST_PROMPTS],
+        "changed": [
+            {
+                "axis": change.axis,
+                "node": clip.value(change.node),
+                "before": clip.value(change.before),
+                "after": clip.value(change.after),
+            }
+            for change in found
+        ][:_MOST_PROMPTS],
+        "compared": axes is not first,
     }
 
 
@@ -117,6 +144,18 @@ def node_of(node: NodeRun, clip: Clip) -> dict[str, Any]:
         data["logs"] = clip.fields({name: text for name, text in node.logs.items() if text})
     if node.cached:
         data["cached"] = True
+    if node.prompts:
+        data["prompts"] = [
+            {
+                "told": clip.value(told(use)),
+                "source": use.source,
+                "template": use.template,
+                "rendered": use.rendered,
+                "closure": use.closure,
+                "commit": use.commit,
+            }
+            for use in node.prompts
+        ]
     if node.spans:
         data["spans"] = [_span(span, clip) for span in node.spans]
     if node.item:

@@ -29,9 +29,17 @@ function readRows() {
   const all = [...found.values()].sort((a, b) => a.number - b.number);
   for (const line of all) {
     line.failed = line.rows.some((row) => row?.status === "Failed");
+    line.otherPrompt = otherPrompt(line.rows);
     line.differs = line.rows.some((row) => row?.digest !== line.rows[0]?.digest);
   }
   return all;
+}
+
+/** How the prompts of a line differ between runs, as a sentence; empty where they do not. */
+function otherPrompt(rows) {
+  const told = rows.map((row) => row?.prompts).filter(Boolean);
+  if (told.some(([template]) => template !== told[0][0])) return "The template of a prompt is not the same in all runs";
+  return told.some(([, rendered]) => rendered !== told[0][1]) ? "The same template, but what was sent is not the same in all runs" : "";
 }
 
 const chunks = new Map();

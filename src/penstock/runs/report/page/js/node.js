@@ -36,6 +36,20 @@ function nodeView(node, span, open, trace) {
   return box;
 }
 
+/** Which prompts a node used: version and short hashes; the whole hashes are in the titles. */
+function promptsView(uses) {
+  const hash = (label, text) => text && el("span.hash", { title: `${label} ${text}` }, `${label} `, el("code", null, text.slice(0, 12)));
+  return el("ul.prompts", null, uses.map((use) => el(
+    "li",
+    null,
+    el("code", null, textOf(use.told)),
+    el("span.badge", null, use.source),
+    hash("rendered", use.rendered),
+    hash("code", use.closure),
+    hash("commit", use.commit),
+  )));
+}
+
 function bars(node, span) {
   const place = (bar, started, took) => {
     if (!(span.length > 0) || !isNumber(started) || !isNumber(took)) return null;
@@ -55,6 +69,7 @@ function nodeBody(node, trace) {
     null,
     node.failure && failureView(node.failure, null, sameTrace ? null : node.failure.traceback),
     node.status === "Bypassed" && el("p.nothing", null, "This node's condition did not hold, so it did not run."),
+    node.prompts && part("Prompt", promptsView(node.prompts)),
     traceView(node, node.status === "Failed"),
     node.inputs && part("Inputs", fields(node.inputs)),
     node.status !== "Bypassed" && !node.failure && part("Output", valueView(node.output), node.output),

@@ -41,6 +41,7 @@ function runCard(run) {
       stat("Cost", money(run.usage.cost)),
     ),
     el("dl.facts", null, facts(run)),
+    run.compared && changedView(run),
     flowPicture(run),
     run.aggregation.length > 0 && aggregationView(run.aggregation),
   );
@@ -59,6 +60,27 @@ function flowPicture(run) {
 function aggregationView(nodes) {
   const span = spanOf(nodes);
   return el("div.timeline.aggregation", null, el("h3", null, "Aggregation"), nodes.map((node) => nodeView(node, span, node.status === "Failed")));
+}
+
+/** What is not as in the first run: data, code, prompt, model, by node. */
+function changedView(run) {
+  const first = runs[0];
+  if (!run.changed.length) return el("p.changed", null, "Made of the same data, code, prompts and models as ", runMark(first), ".");
+  return el(
+    "div.changed",
+    null,
+    el("h3", null, "Changed against ", runMark(first)),
+    el("ul", null, run.changed.map((change) => el(
+      "li",
+      null,
+      el("b", null, change.axis),
+      textOf(change.node ?? "") && [" of ", el("code", null, textOf(change.node))],
+      ": ",
+      el("span.was", null, textOf(change.before) || "none"),
+      " → ",
+      el("span.is", null, textOf(change.after) || "none"),
+    ))),
+  );
 }
 
 function bar(run, total) {
@@ -85,6 +107,8 @@ function facts(run) {
     ["Runs before", run.run.length ? run.run.map(textOf).join(", ") : null],
     ["Variant", run.variant.length ? run.variant.map(textOf).join(", ") : null],
     ["Mapping", pairs(run.column_mapping, " ← ")],
+    ["Prompts", (run.prompts ?? []).map((use) => `${textOf(use.node)}: ${textOf(use.told)}`).join(" · ")],
+    ["Commit", run.commit],
     ["Tags", pairs(run.tags, ": ").replaceAll("\n", " · ")],
   ];
   const list = rows.filter(([, value]) => value && textOf(value)).map(([label, value]) => fact(label, textOf(value)));

@@ -123,7 +123,7 @@ function lineRow(line, at) {
     "tr", { role: "row", "aria-rowindex": at + 2, class: line.failed ? "failed" : "" },
     cell("num line", link),
     cell("state", rows.map((own, n) => stateMark(own, runs[n]))),
-    cell("inputs", preview((rows.find((own) => own?.inputs) ?? {}).inputs)),
+    cell("inputs", preview((rows.find((own) => own?.inputs) ?? {}).inputs), line.otherPrompt && el("span.badge.prompt", { title: line.otherPrompt }, "other prompt")),
     rows.map((own, n) => cell(n > 0 && own?.digest !== rows[0]?.digest ? "output differs" : "output", runs.length > 1 && el("span.only-narrow", null, runMark(runs[n])), outcome(own))),
     cell("num took", rows.map((own) => el("div", null, own ? duration(own.took) : "–"))),
     cell("num spent", rows.map((own) => el("div", null, own?.usage ? (costKnown ? money(own.usage.cost) : count(own.usage.total)) : "–"))),
