@@ -159,3 +159,8 @@ def test_an_env_file_that_nobody_named_stops_nothing(penstock, environment):
     assert answer.err.endswith("No connections are read from it.\n")
     named = penstock(*words, "--env-file", ".env")
     assert (named.code, named.out) == (1, "")
+
+
+@pytest.mark.parametrize("value", ['[{"data:image/png;path":"a/red.png"}]', "a/b.json", "x" * 5000 + "/y.jsonl"])
+def test_a_value_that_looks_like_a_path_is_still_a_value(value):
+    assert read_inputs([f"photo={value}"]) == {"photo": value}

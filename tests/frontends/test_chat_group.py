@@ -116,6 +116,18 @@ def test_choices_begin_with_the_role_they_are_for(write):
     assert "Did you mean 'bot'?" in refused(folder, variants=("${bott.say.two}",)).message
 
 
+def test_constructor_values_are_a_map_for_each_role_also_as_text(write, tmp_path):
+    folder = write(GROUP.replace("path: bot", "path: bot.flex.yaml"))
+    (tmp_path / "bot.flex.yaml").write_text("entry: made:Bot\n", encoding="utf-8")
+    code = (
+        "class Bot:\n    def __init__(self, tone: str): ...\n    def __call__(self, history: list, topic: str): ...\n"
+    )
+    (tmp_path / "made.py").write_text(code, encoding="utf-8")
+    for given in ({"tone": "kind"}, '{"tone": "kind"}'):
+        assert load(folder, init={"bot": given}).group.roles[1].flow.source.init == {"tone": "kind"}
+    assert "init of role 'bot' must be a map" in refused(folder, init={"bot": "kind"}).message
+
+
 @pytest.mark.parametrize(
     ("old", "new", "code", "place", "sentence"),
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -124,9 +125,18 @@ def read_inputs(items: Iterable[str | Sequence[str]] | None, flag: str = "--inpu
         InputError: A file that is missing or malformed.
     """
     words = flat(items)
-    if len(words) == 1 and "=" not in Path(words[0]).name and (Path(words[0]).suffix or Path(words[0]).exists()):
+    if len(words) == 1 and _names_file(words[0]):
         return read_input_file(words[0], flag)
     return dict(pairs(words, flag))
+
+
+def _names_file(word: str) -> bool:
+    """Whether ``word`` is meant as a file; a pair may well hold dots and slashes in its value."""
+    path = Path(word)
+    with contextlib.suppress(OSError, ValueError):  # what is far too long for a name is none
+        if path.exists():
+            return "=" not in path.name
+    return "=" not in word and bool(path.suffix)
 
 
 def read_input_file(name: str, flag: str) -> dict[str, Any]:

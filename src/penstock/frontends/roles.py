@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, get_args
@@ -163,7 +165,7 @@ def choices_of(found: Findings, chosen: Chosen, names: Sequence[str]) -> dict[st
         split[role] = dataclasses.replace(own, connections=nodes)
     for role, values in chosen.init.items():
         own = of(role, f"init {role!r}")
-        split[role] = dataclasses.replace(own, init=found.mapping(values, f"init of role {role!r}"))
+        split[role] = dataclasses.replace(own, init=found.mapping(_parsed(values), f"init of role {role!r}"))
     for key, value in chosen.config.items():
         role, _, name = key.partition(".")
         own = of(role, f"config {key!r}")
@@ -179,6 +181,14 @@ def unmapped(spec: RoleSpec, flow: Flow) -> dict[str, Any]:
         for name, port in flow.inputs.items()
         if name not in known and not (port.has_default or port.optional)
     }
+
+
+def _parsed(value: Any) -> Any:
+    """What the command line gives as text."""
+    if isinstance(value, str):
+        with contextlib.suppress(ValueError, RecursionError):
+            return json.loads(value)
+    return value
 
 
 def ports_of(found: Findings, declared: Any, cast: Cast) -> dict[str, FlowInput]:
