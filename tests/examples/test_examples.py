@@ -146,3 +146,15 @@ def test_the_class_grades_each_reply_and_sums_them_up(tmp_path):
     }
     run("run", "create", "-f", "examples/flex/run.yml", "--name", "graded", "-q", home=tmp_path)
     assert json.loads(run("run", "show-metrics", "-n", "graded", home=tmp_path)) == {"good": 0.6, "words": 12.8}
+
+
+def test_functions_are_compared_in_two_versions_of_their_prompts(tmp_path):
+    words = ("run", "create", "-f", "examples/functions/run.yml", "--offline", "examples/functions/offline.yaml", "-q")
+    said = {}
+    for version in ("v1", "v2"):
+        run(*words, "--variant", f"config.version={version}", "--name", version, home=tmp_path)
+        lines = (tmp_path / f"runs/{version}/flow_outputs/output.jsonl").read_text(encoding="utf-8").splitlines()
+        said[version] = {json.loads(line)["summary"] for line in lines}
+        assert [json.loads(line)["pieces"] for line in lines] == [2, 1, 1]
+    assert said["v1"] == {"An inspection of the sluices found one that leaks."}
+    assert said["v2"] == {"Close the east sluice this week: the gate leaks and a new seal costs less than the water."}

@@ -160,6 +160,15 @@ def describe(flow: Flow) -> dict[str, Any]:
         "variants": {
             name: {"default": found.default, "variants": list(found.variants)} for name, found in flow.variants.items()
         },
+        "choices": {
+            key: {
+                "values": list(choice.values),
+                "chosen": choice.active,
+                "default": choice.default,
+                "nodes": list(choice.nodes),
+            }
+            for key, choice in flow.choices.items()
+        },
         "environment_variables": dict(flow.environment_variables),
         "additional_includes": list(flow.additional_includes),
         "message_format": flow.message_format,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from penstock.cli.arguments import add_common, flat, open_connections, pairs
+from penstock.cli.arguments import add_choices, add_common, flat, names, open_connections, pairs, read_inputs
 from penstock.cli.output import counted, plain, print_json
 from penstock.frontends.load import load
 from penstock.frontends.validate import validate_files
@@ -29,6 +29,7 @@ def register(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--variant", nargs="+", action="append", metavar="'${NODE.VARIANT}'", help="choose variants")
     parser.add_argument("--data", metavar="PATH", help="check the mapping against this data's columns too")
     parser.add_argument("--column-mapping", nargs="+", action="append", metavar="K=V", help="the mapping to check")
+    add_choices(parser)
     add_common(parser)
     parser.set_defaults(run=run)
 
@@ -50,7 +51,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 def findings(arguments: argparse.Namespace, source: str) -> list[Diagnostic]:
     """All findings, errors first."""
-    flow = load(source, variants=tuple(flat(arguments.variant)))
+    flow = load(
+        source,
+        variants=tuple(flat(arguments.variant)),
+        init=read_inputs(arguments.init, "--init"),
+        config=pairs(arguments.config, "--config"),
+        outputs=names(arguments.outputs),
+    )
     connections = open_connections(arguments, read_settings())
     found = [*flow.diagnostics, *check(flow), *validate_files(flow, connections)]
     if arguments.data or arguments.column_mapping:

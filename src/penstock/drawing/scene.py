@@ -208,7 +208,12 @@ def _node(flow: Flow, node: Node, scope: Scope) -> Item:
 def _choices(flow: Flow, node: Node) -> tuple[Choice, ...]:
     found = flow.variants.get(node.name)
     if found is None:
-        return ()
+        return tuple(
+            Choice(f"{key}={value}", value == choice.active, value == choice.default)
+            for key, choice in flow.choices.items()
+            if node.name in choice.nodes
+            for value in choice.values
+        )
     chosen = _chosen(flow, node.name, found)
     return tuple(Choice(name, name == chosen, name == found.default) for name in found.variants)
 

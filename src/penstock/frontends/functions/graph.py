@@ -358,7 +358,7 @@ class _Builder:
     def _declared_output(self, port: FlowOutput, known: Mapping[str, FlowOutput]) -> FlowOutput:
         name = str(port.value)
         if name in known:
-            return dataclasses.replace(port, value=known[name].value)
+            return dataclasses.replace(port, value=known[name].value, type=port.type or known[name].type)
         if name in self._absent:
             message, function = self._absent[name]
             raise LoadError(f"{function.place}: {message}", code="ChoiceMissing")
