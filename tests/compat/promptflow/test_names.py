@@ -17,7 +17,7 @@ with activate():
     from promptflow._utils.logger_utils import get_logger
     from promptflow._utils.yaml_utils import dump_yaml, load_yaml, load_yaml_string
     from promptflow.contracts.tool import ToolType, ValueType
-    from promptflow.core import AzureOpenAIModelConfiguration, OpenAIModelConfiguration, Prompty
+    from promptflow.core import AzureOpenAIModelConfiguration, OpenAIModelConfiguration
     from promptflow.core._errors import InvalidConnectionError
     from promptflow.exceptions import UserErrorException
     from promptflow.executor import FlowExecutor
@@ -30,11 +30,6 @@ def test_a_cloud_client_can_be_imported_and_says_why_it_cannot_be_used():
         promptflow.azure.PFClient(subscription_id="x")
     with pytest.raises(UserErrorException, match=r"FlowExecutor is not there in Penstock. Call the flow as a function"):
         FlowExecutor.create("flow.dag.yaml", {})
-
-
-def test_a_prompty_says_that_it_cannot_be_run_yet():
-    with pytest.raises(UserErrorException, match=r"basic.prompty: Prompty files cannot be run yet"):
-        Prompty.load("basic.prompty")
 
 
 def test_a_model_configuration_has_an_endpoint_or_a_connection_and_hides_its_key():

@@ -32,6 +32,7 @@ class Api(Protocol):
         display_name: str | None = None,
         tags: Mapping[str, str] | None = None,
         init: Mapping[str, Any] | None = None,
+        config: Mapping[str, Any] | None = None,
     ) -> Run:
         """Run a flow over data and wait for the end."""
 

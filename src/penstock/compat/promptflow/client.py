@@ -12,6 +12,7 @@ from penstock.compat.promptflow.entry import source_of
 from penstock.compat.promptflow.errors import error_class
 from penstock.compat.promptflow.exceptions import Absent, UserErrorException
 from penstock.compat.promptflow.flow import Flow, FlowContext
+from penstock.compat.promptflow.prompty import Prompty
 from penstock.compat.promptflow.run import Run
 from penstock.compat.promptflow.translate import translated
 from penstock.compat.promptflow.yaml_files import load_yaml
@@ -66,6 +67,8 @@ class PFClient:
             if isinstance(given.get(name), Run):
                 given[name] = given[name].name
         with translated(_SDK):
+            if isinstance(flow, Prompty):
+                given |= flow.for_run(given.get("connections"))
             record = api().run(flow=source_of(flow, code), **given)
         return self.stream(record.name, raise_on_error=False) if show else Run(record)
 
@@ -231,7 +234,11 @@ class FlowOperations:
         """
         if node is not None:
             raise UserErrorException(f"Run `penstock flow test --flow … --node {node}` to test one node.")
-        loaded = Flow.load(source_of(flow, options.get("code")) or "")
+        if isinstance(flow, Prompty) and flow.overrides:
+            return Prompty.__call__(flow, **(inputs or {}))
+        source = source_of(flow, options.get("code")) or ""
+        # Like any flow, so that variables and the rest count for a prompty, too.
+        loaded = Flow(Path(source)) if source.endswith(".prompty") else Flow.load(source)
         loaded.init = dict(init if init is not None else getattr(flow, "init", None) or {})
         context = flow.context if isinstance(flow, Flow) else FlowContext()
         loaded.context = FlowContext(

@@ -6,10 +6,11 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Any
 
 from penstock.api import FlowFunction, load
 from penstock.compat.promptflow.exceptions import UserErrorException
+from penstock.compat.promptflow.prompty import AsyncPrompty, Prompty
 from penstock.compat.promptflow.translate import translated
 from penstock.connections.kinds import Connection
 from penstock.frontends.load import find, is_flex
@@ -23,7 +24,6 @@ _ERRORS = (
     "promptflow.core._errors",
     "promptflow._sdk._errors",
 )
-_PROMPTY = "Prompty files cannot be run yet; a flow.dag.yaml with one llm node does the same."
 
 
 @dataclass
@@ -63,15 +63,16 @@ class Flow:
         self._made: tuple[Any, FlowFunction] | None = None
 
     @classmethod
-    def load(cls, source: str | Path, **options: Any) -> Self:
-        """The flow at ``source``, a folder or a flow file.
+    def load(cls, source: str | Path, **options: Any) -> Any:
+        """The flow at ``source``, a folder or a flow file; a ``Prompty`` where it is one.
 
         Raises:
             UserErrorException: There is none.
         """
-        del options  # names of the predecessor's that change nothing here
         if Path(source).suffix == ".prompty":
-            raise UserErrorException(f"{source}: {_PROMPTY}")
+            kind = AsyncPrompty if issubclass(cls, AsyncFlow) else Prompty
+            return kind.load(source, **options)
+        # What else there is among prompt flow's options changes nothing here.
         path = Path(source)
         if not path.exists():
             # Another thread may be loading a flow at this moment, from that flow's folder.
@@ -79,7 +80,7 @@ class Flow:
         with translated(*_ERRORS):
             file = find(path)
         if cls is Flow and (not file.is_file() or (file.suffix in (".yaml", ".yml") and is_flex(read(file)))):
-            return cast(Self, FlexFlow(path))
+            return FlexFlow(path)
         return cls(path)
 
     @property
@@ -151,26 +152,8 @@ class AsyncFlow(Flow):
         return await asyncio.to_thread(super().invoke, inputs)
 
 
-class Prompty:
-    """A prompty file. It can be named here, and not yet be run."""
-
-    @classmethod
-    def load(cls, source: str | Path, **options: Any) -> Self:
-        """Raises UserErrorException: prompty files cannot be run yet."""
-        del options
-        raise UserErrorException(f"{source}: {_PROMPTY}")
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        del args, kwargs
-        raise UserErrorException(_PROMPTY)
-
-
-class AsyncPrompty(Prompty):
-    """A prompty file whose calls are awaited; see ``Prompty``."""
-
-
-def load_flow(source: str | Path, *, is_async_call: bool = False, **options: Any) -> Flow:
-    """The flow at ``source``; with ``is_async_call`` its calls are awaited.
+def load_flow(source: str | Path, *, is_async_call: bool = False, **options: Any) -> Any:
+    """The flow at ``source``, a ``Prompty`` where it is one; with ``is_async_call`` its calls are awaited.
 
     Raises:
         UserErrorException: There is none.

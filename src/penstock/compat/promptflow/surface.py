@@ -46,7 +46,8 @@ _CLIENT = {**_from(f"{_C}.client", "PFClient"), **_from(f"{_C}.flow", "load_flow
 _CONFIGURATION = _from(
     f"{_C}.model_configuration", "ModelConfiguration", "OpenAIModelConfiguration", "AzureOpenAIModelConfiguration"
 )
-_FLOWS = _from(f"{_C}.flow", "Flow", "AsyncFlow", "Prompty", "AsyncPrompty")
+_PROMPTY = _from(f"{_C}.prompty", "Prompty", "AsyncPrompty")
+_FLOWS = {**_from(f"{_C}.flow", "Flow", "AsyncFlow"), **_PROMPTY}
 _SETTINGS = _from("penstock.tools.types", "InputSetting", "DynamicList")
 _PRESENTER = _from(
     f"{_C}.presenter", "ErrorResponse", "ExceptionPresenter", "JsonSerializedPromptflowException", "RootErrorCode"
@@ -177,7 +178,8 @@ _SURFACE: dict[str, dict[str, str]] = {
     "promptflow._sdk.entities": {
         **_CONNECTIONS,
         **_from(f"{_C}.run", "Run"),
-        **_from(f"{_C}.flow", "Flow", "FlowContext", "Prompty"),
+        **_from(f"{_C}.flow", "Flow", "FlowContext"),
+        **_from(f"{_C}.prompty", "Prompty"),
     },
     "promptflow._sdk.entities._connection": _CONNECTIONS,
     "promptflow._sdk.entities._run": _from(f"{_C}.run", "Run"),

@@ -9,7 +9,11 @@ from penstock.compat.promptflow.errors import WrapsModelError, error_class, name
 from penstock.compat.promptflow.exceptions import PromptflowException, UserErrorException
 from penstock.errors import PenstockError
 
-_OTHER_NAMES = {"JinjaTemplateError": "JinjaTemplateError", "ChatAPIInvalidRoleError": "ChatAPIInvalidRole"}
+_OTHER_NAMES = {
+    "ChatAPIInvalidRoleError": "ChatAPIInvalidRole",  # of the packages, and of the core
+    "ChatAPIInvalidRole": "ChatAPIInvalidRoleError",
+    "JSONDecodeError": "LLMError",
+}
 
 
 @contextmanager
