@@ -158,3 +158,16 @@ def test_functions_are_compared_in_two_versions_of_their_prompts(tmp_path):
         assert [json.loads(line)["pieces"] for line in lines] == [2, 1, 1]
     assert said["v1"] == {"An inspection of the sluices found one that leaks."}
     assert said["v2"] == {"Close the east sluice this week: the gate leaks and a new seal costs less than the water."}
+
+
+def test_a_ferry_office_answers_and_a_judge_grades_it(tmp_path):
+    offline = ("--offline", "examples/prompty/offline.yaml")
+    said = run("flow", "test", "--flow", "examples/prompty/answer.prompty", *offline, home=tmp_path)
+    assert "The last ferry to Hollin leaves at 17:55." in said
+    run("run", "create", "-f", "examples/prompty/run.yml", "--name", "ferries", *offline, home=tmp_path)
+    mapping = ("--column-mapping", "question=${data.question}", "answer=${run.outputs.output}")
+    run("run", "create", "--flow", "examples/prompty/judge.prompty", "--data", "examples/prompty/data.jsonl",
+             "--run", "ferries", *mapping, "--name", "judged", *offline, home=tmp_path)  # fmt: skip
+    lines = (tmp_path / "runs/judged/flow_outputs/output.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line)["score"] for line in lines] == [5, 4, 2]
+    assert [set(json.loads(line)) for line in lines] == [{"line_number", "score", "reason"}] * 3
