@@ -1,4 +1,4 @@
-"""``penstock flow``: init, validate, test, show."""
+"""``penstock flow``: init, validate, test, show, convert."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ VERBS = {
     "init": "make a new flow folder",
     "validate": "check a flow's files and print everything that is wrong, without running any of its code",
     "test": "run a flow, or one node of it, once",
-    "show": "print a flow's inputs, outputs, nodes and variants",
+    "show": "show a flow's graph, in the terminal or as a picture",
+    "convert": "turn a graph of nodes into functions, or functions into a graph",
 }
 
 
