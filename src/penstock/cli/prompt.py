@@ -24,7 +24,7 @@ penstock prompt create greet --text 'Hello {{name}}' --setting temperature=0""",
     "list": """penstock prompt list
 penstock prompt list greet""",
     "show": """penstock prompt show greet@prod
-penstock prompt show greet@3 --text > greet.jinja2""",
+penstock prompt show greet@3 --text""",
     "label": """penstock prompt label greet prod 4 --reason "won the experiment"
 penstock prompt label greet prod staging
 penstock prompt label greet old --remove""",

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Literal
 
 from penstock.errors import LabelRefused, UsageError, VersionNotFound
 from penstock.registry.mirror import Mirror
-from penstock.registry.reference import NEWEST, USUAL, VersionReference, check_label, check_name
+from penstock.registry.reference import VersionReference, check_label, check_name
+from penstock.registry.shelf import Shelf
 from penstock.registry.version import Entry, Move, Protection, Record, Version, content_hash, content_text
 from penstock.store.store import Store
 from penstock.store.tables import tables
-
-if TYPE_CHECKING:
-    import sqlalchemy as sa
 
 Contract = Callable[[Mapping[str, Any], Mapping[str, Any]], Sequence[str]]
 """What users of the first content would miss in the second, as sentences."""
@@ -69,24 +67,24 @@ class Registry:
 
         check_name(name)
         table, digest = tables().versions, content_hash(content)
-        with self._store.transaction(write=True) as connection:
-            self._make(connection, name)
-            entry = self._lock(connection, name)
+        with self._shelf(write=True) as shelf:
+            shelf.make(name, self._author)
+            entry = shelf.lock(name)
             changes: dict[str, Any] = {"deleted": None}
             if description is not None:
                 changes["description"] = description
             if tags is not None:
                 changes["tags"] = json.dumps(dict(tags))
             if any(entry[key] != value for key, value in changes.items()):
-                connection.execute(
-                    sa.update(tables().entries).where(*self._of(tables().entries, name)).values(**changes)
+                shelf.connection.execute(
+                    sa.update(tables().entries).where(*shelf.of(tables().entries, name)).values(**changes)
                 )
-            known = connection.execute(
-                sa.select(table.c.version).where(*self._of(table, name), table.c.hash == digest)
+            known = shelf.connection.execute(
+                sa.select(table.c.version).where(*shelf.of(table, name), table.c.hash == digest)
             ).scalar()
             if known is None:
-                newest = connection.execute(
-                    sa.select(sa.func.max(table.c.version)).where(*self._of(table, name))
+                newest = shelf.connection.execute(
+                    sa.select(sa.func.max(table.c.version)).where(*shelf.of(table, name))
                 ).scalar()
                 row = {
                     "kind": self.kind,
@@ -98,9 +96,9 @@ class Registry:
                     "author": self._author,
                     "message": message,
                 }
-                connection.execute(sa.insert(table), row)
-            found = self._versions(connection, name, table.c.hash == digest)[0]
-            self._keep(connection, name)
+                shelf.connection.execute(sa.insert(table), row)
+            found = shelf.versions(name, table.c.hash == digest)[0]
+            self._keep(shelf, name)
         return found, known is None
 
     def get(self, reference: VersionReference | str) -> Version:
@@ -112,27 +110,27 @@ class Registry:
             StoreError: The database does not answer.
         """
         wanted = VersionReference.parse(reference) if isinstance(reference, str) else reference
-        with self._store.transaction() as connection:
-            self._require(connection, wanted.name)
-            return self._find(connection, wanted)
+        with self._shelf() as shelf:
+            shelf.require(wanted.name)
+            return shelf.find(wanted)
 
     def versions(self, name: str) -> list[Version]:
         """All versions, newest first. Raises like ``get``."""
-        with self._store.transaction() as connection:
-            self._require(connection, name)
-            return self._versions(connection, name)
+        with self._shelf() as shelf:
+            shelf.require(name)
+            return shelf.versions(name)
 
     def entry(self, name: str) -> Entry:
         """The name itself. Raises like ``get``."""
-        with self._store.transaction() as connection:
-            self._require(connection, name)
-            return self._entries(connection, tables().entries.c.name == name)[0]
+        with self._shelf() as shelf:
+            shelf.require(name)
+            return shelf.entries(tables().entries.c.name == name)[0]
 
     def entries(self, *, deleted: bool = False) -> list[Entry]:
         """All names in their order; with ``deleted`` those that were deleted instead."""
         gone = tables().entries.c.deleted
-        with self._store.transaction() as connection:
-            return self._entries(connection, gone.is_not(None) if deleted else gone.is_(None))
+        with self._shelf() as shelf:
+            return shelf.entries(gone.is_not(None) if deleted else gone.is_(None))
 
     def delete(self, name: str) -> None:
         """Let nobody find the name any more. Its versions stay, so that runs that used them can still be explained.
@@ -143,30 +141,30 @@ class Registry:
         """
         import sqlalchemy as sa
 
-        with self._store.transaction(write=True) as connection:
-            self._require(connection, name)
-            self._lock(connection, name)
-            entry = self._entries(connection, tables().entries.c.name == name)[0]
-            kept = [label for label in entry.labels if self._protection(connection, name, label) is not None]
+        with self._shelf(write=True) as shelf:
+            shelf.require(name)
+            shelf.lock(name)
+            entry = shelf.entries(tables().entries.c.name == name)[0]
+            kept = [label for label in entry.labels if shelf.protection(name, label) is not None]
             if kept:
                 raise LabelRefused(
                     f"{self.kind.capitalize()} {name!r} is not deleted: its label {', '.join(kept)} is protected; remove"
                     f" the label first (`penstock {self.kind} label {name} {kept[0]} --remove --force`)."
                 )
             table = tables().entries
-            connection.execute(sa.update(table).where(*self._of(table, name)).values(deleted=time.time()))
-            self._keep(connection, name)
+            shelf.connection.execute(sa.update(table).where(*shelf.of(table, name)).values(deleted=time.time()))
+            self._keep(shelf, name)
 
     def restore(self, name: str) -> Entry:
         """Bring a deleted name back with all it had. Raises like ``get``."""
         import sqlalchemy as sa
 
         table = tables().entries
-        with self._store.transaction(write=True) as connection:
-            self._require(connection, name, deleted=True)
-            connection.execute(sa.update(table).where(*self._of(table, name)).values(deleted=None))
-            self._keep(connection, name)
-            return self._entries(connection, table.c.name == name)[0]
+        with self._shelf(write=True) as shelf:
+            shelf.require(name, deleted=True)
+            shelf.connection.execute(sa.update(table).where(*shelf.of(table, name)).values(deleted=None))
+            self._keep(shelf, name)
+            return shelf.entries(table.c.name == name)[0]
 
     # Labels
 
@@ -199,11 +197,11 @@ class Registry:
             UsageError: It may not be a label.
         """
         check_label(label)
-        with self._store.transaction(write=True) as connection:
-            self._require(connection, name)
-            self._lock(connection, name)
-            after = None if to is None else self._find(connection, _within(name, to))
-            before = self._pointed(connection, name, label)
+        with self._shelf(write=True) as shelf:
+            shelf.require(name)
+            shelf.lock(name)
+            after = None if to is None else shelf.find(_within(name, to))
+            before = shelf.pointed(name, label)
             if expect != "any" and expect != before:
                 raise LabelRefused(
                     f"{name}@{label} is not moved: it points at {_shown(before)}, not at {_shown(expect)}, because somebody"
@@ -211,7 +209,7 @@ class Registry:
                 )
             number, action = (None, "remove") if after is None else (after.version, "move")
             move = Move(name, label, before, number, time.time(), self._author, reason, action)
-            return self._moved(connection, move, after, force=force)
+            return self._moved(shelf, move, after, force=force)
 
     def rollback(self, name: str, label: str, *, reason: str = "", force: bool = False) -> Move:
         """Point ``label`` back at what it pointed at before its last move; again, at what was before that.
@@ -220,16 +218,16 @@ class Registry:
             VersionNotFound: There is no such name or label.
             LabelRefused: It has pointed at nothing else, or like ``move``.
         """
-        with self._store.transaction(write=True) as connection:
-            self._require(connection, name)
-            self._lock(connection, name)
+        with self._shelf(write=True) as shelf:
+            shelf.require(name)
+            shelf.lock(name)
             past: list[int | None] = []
-            for move in self._moves(connection, name, label):
+            for move in shelf.moves(name, label):
                 if move.action == "rollback" and past:
                     past.pop()
                 else:
                     past.append(move.after)
-            before = self._pointed(connection, name, label)
+            before = shelf.pointed(name, label)
             if not past:
                 raise VersionNotFound(f"{self.kind.capitalize()} {name!r} has no label {label!r} and never had.")
             target = next((version for version in reversed(past[:-1]) if version is not None), None)
@@ -237,15 +235,15 @@ class Registry:
                 raise LabelRefused(
                     f"{name}@{label} is not rolled back: it has pointed at nothing but {_shown(before)}."
                 )
-            after = self._find(connection, VersionReference(name, version=target))
+            after = shelf.find(VersionReference(name, version=target))
             move = Move(name, label, before, target, time.time(), self._author, reason, "rollback")
-            return self._moved(connection, move, after, force=force)
+            return self._moved(shelf, move, after, force=force)
 
     def history(self, name: str, label: str | None = None) -> list[Move]:
         """Every move of the name's labels (or of one), newest first; also of a deleted name. Raises like ``get``."""
-        with self._store.transaction() as connection:
-            self._require(connection, name, deleted=True)
-            return self._moves(connection, name, label)[::-1]
+        with self._shelf() as shelf:
+            shelf.require(name, deleted=True)
+            return shelf.moves(name, label)[::-1]
 
     def protect(self, label: str, name: str = "", movers: Sequence[str] = (), *, on: bool = True) -> Protection:
         """Let ``label`` be moved only by ``movers`` or by force, of one name or (with no name) of all.
@@ -261,27 +259,27 @@ class Registry:
         if name:
             check_name(name)
         table = tables().protections
-        with self._store.transaction(write=True) as connection:
-            connection.execute(sa.delete(table).where(*self._of(table, name), table.c.label == label))
+        with self._shelf(write=True) as shelf:
+            shelf.connection.execute(sa.delete(table).where(*shelf.of(table, name), table.c.label == label))
             if on:
                 row = {"kind": self.kind, "name": name, "label": label, "movers": json.dumps(list(movers))}
-                connection.execute(sa.insert(table), row)
+                shelf.connection.execute(sa.insert(table), row)
             if self._mirror is not None:
-                self._mirror.put_protections([item.to_json() for item in self._protections(connection)])
+                self._mirror.put_protections([item.to_json() for item in shelf.protections()])
         return Protection(label, name, tuple(movers))
 
     def protections(self) -> list[Protection]:
         """All of them."""
-        with self._store.transaction() as connection:
-            return self._protections(connection)
+        with self._shelf() as shelf:
+            return shelf.protections()
 
     # Whole names
 
     def record(self, name: str) -> Record:
         """Everything about a name. Raises like ``get``."""
-        with self._store.transaction() as connection:
-            self._require(connection, name, deleted=True)
-            return self._record(connection, name)
+        with self._shelf() as shelf:
+            shelf.require(name, deleted=True)
+            return shelf.record(name)
 
     def load(self, record: Record, *, reason: str = "") -> tuple[list[Version], list[Move]]:
         """Take in an exported name: what it has new. A name that is not here comes with its numbers and its history.
@@ -303,13 +301,13 @@ class Registry:
             check_label(move.label)
         for label in record.entry.labels:
             check_label(label)
-        with self._store.transaction(write=True) as connection:
-            known = connection.execute(
-                sa.select(tables().versions.c.version).where(*self._of(tables().versions, name)).limit(1)
+        with self._shelf(write=True) as shelf:
+            known = shelf.connection.execute(
+                sa.select(tables().versions.c.version).where(*shelf.of(tables().versions, name)).limit(1)
             ).scalar()
             if known is None:
-                self._insert(connection, record)
-                self._keep(connection, name)
+                shelf.insert(record)
+                self._keep(shelf, name)
                 return list(record.versions), list(record.moves)
         added: list[Version] = []
         numbers: dict[int, int] = {}
@@ -324,134 +322,12 @@ class Registry:
 
     # Inside a transaction
 
-    def _of(self, table: sa.Table, name: str) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
-        return table.c.kind == self.kind, table.c.name == name
+    @contextmanager
+    def _shelf(self, *, write: bool = False) -> Generator[Shelf]:
+        with self._store.transaction(write=write) as connection:
+            yield Shelf(connection, self.kind)
 
-    def _make(self, connection: sa.Connection, name: str) -> None:
-        """The row of the name, if there is none yet; two that make it at once make it once."""
-        from sqlalchemy.dialects import postgresql, sqlite
-
-        insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-        row = {"kind": self.kind, "name": name, "description": "", "tags": "{}", "created": time.time()}
-        connection.execute(insert(tables().entries).values(**row, author=self._author).on_conflict_do_nothing())
-
-    def _lock(self, connection: sa.Connection, name: str) -> Mapping[str, Any]:
-        """Let nobody else change this name until the transaction ends (SQLite: nobody else changes anything)."""
-        import sqlalchemy as sa
-
-        table = tables().entries
-        query = sa.select(table).where(*self._of(table, name)).with_for_update()
-        return dict(connection.execute(query).mappings().one())
-
-    def _require(self, connection: sa.Connection, name: str, *, deleted: bool = False) -> None:
-        import sqlalchemy as sa
-
-        table = tables().entries
-        rows = connection.execute(sa.select(table.c.name, table.c.deleted).where(table.c.kind == self.kind)).all()
-        gone = {row[0]: row[1] for row in rows}
-        if name in gone and (deleted or gone[name] is None):
-            return
-        kind = self.kind
-        if name in gone:
-            raise VersionNotFound(f"The {kind} {name!r} was deleted; `penstock {kind} restore {name}` brings it back.")
-        names = sorted(item for item, when in gone.items() if when is None)
-        near = difflib.get_close_matches(name, names, n=3, cutoff=0.5) or names[:10]
-        hint = f"there are: {', '.join(near)}" if near else f"there are none yet; `penstock {kind} create` makes one"
-        raise VersionNotFound(f"There is no {kind} called {name!r}; {hint}.")
-
-    def _find(self, connection: sa.Connection, wanted: VersionReference) -> Version:
-        table, name = tables().versions, wanted.name
-        number = wanted.version
-        if wanted.hash is not None:
-            found = self._versions(connection, name, table.c.hash.startswith(wanted.hash, autoescape=True))
-            if len(found) > 1:
-                raise VersionNotFound(f"{wanted} means {len(found)} versions; give more of the hash.")
-            if found:
-                return found[0]
-        elif wanted.label not in (None, NEWEST):
-            number = self._pointed(connection, name, str(wanted.label))
-        elif number is None:
-            usual = None if wanted.label else self._pointed(connection, name, USUAL)
-            number = usual or self._versions(connection, name)[0].version
-        found = [] if number is None else self._versions(connection, name, table.c.version == number)
-        if found:
-            return found[0]
-        every = self._versions(connection, name)
-        labels = sorted(label for version in every for label in version.labels)
-        raise VersionNotFound(
-            f"There is no {wanted}; {name!r} has the versions 1 to {every[0].version} and"
-            f" {'the labels ' + ', '.join(labels) if labels else 'no labels'}."
-        )
-
-    def _versions(self, connection: sa.Connection, name: str, *where: sa.ColumnElement[bool]) -> list[Version]:
-        import sqlalchemy as sa
-
-        table = tables().versions
-        at: dict[int, list[str]] = {}
-        for label, number in self._labels(connection, name).items():
-            at.setdefault(number, []).append(label)
-        query = sa.select(table).where(*self._of(table, name), *where).order_by(table.c.version.desc())
-        return [
-            Version(
-                row["name"],
-                row["version"],
-                row["hash"],
-                json.loads(row["content"]),
-                row["created"],
-                row["author"],
-                row["message"],
-                tuple(at.get(row["version"], ())),
-            )
-            for row in connection.execute(query).mappings()
-        ]
-
-    def _labels(self, connection: sa.Connection, name: str) -> dict[str, int]:
-        import sqlalchemy as sa
-
-        table = tables().labels
-        query = sa.select(table.c.label, table.c.version).where(*self._of(table, name)).order_by(table.c.label)
-        return {label: version for label, version in connection.execute(query)}
-
-    def _pointed(self, connection: sa.Connection, name: str, label: str) -> int | None:
-        return self._labels(connection, name).get(label)
-
-    def _entries(self, connection: sa.Connection, *where: sa.ColumnElement[bool]) -> list[Entry]:
-        import sqlalchemy as sa
-
-        entries, versions, labels = tables().entries, tables().versions, tables().labels
-        ofkind = versions.c.kind == self.kind
-        counted = sa.select(versions.c.name, sa.func.max(versions.c.version)).where(ofkind).group_by(versions.c.name)
-        newest = {name: number for name, number in connection.execute(counted)}
-        pointing: dict[str, dict[str, int]] = {}
-        query = sa.select(labels).where(labels.c.kind == self.kind).order_by(labels.c.label)
-        for row in connection.execute(query).mappings():
-            pointing.setdefault(row["name"], {})[row["label"]] = row["version"]
-        found = sa.select(entries).where(entries.c.kind == self.kind, *where).order_by(entries.c.name)
-        return [
-            Entry(
-                row["name"],
-                row["description"],
-                json.loads(row["tags"]),
-                row["created"],
-                row["author"],
-                row["deleted"],
-                newest.get(row["name"], 0),
-                pointing.get(row["name"], {}),
-            )
-            for row in connection.execute(found).mappings()
-        ]
-
-    def _moves(self, connection: sa.Connection, name: str, label: str | None = None) -> list[Move]:
-        import sqlalchemy as sa
-
-        table = tables().moves
-        query = sa.select(table).where(*self._of(table, name)).order_by(table.c.id)
-        if label is not None:
-            query = query.where(table.c.label == label)
-        rows = connection.execute(query).mappings()
-        return [Move(**{key: row[key] for key in Move.__dataclass_fields__}) for row in rows]
-
-    def _moved(self, connection: sa.Connection, move: Move, after: Version | None, *, force: bool) -> Move:
+    def _moved(self, shelf: Shelf, move: Move, after: Version | None, *, force: bool) -> Move:
         import sqlalchemy as sa
 
         name, label, number = move.name, move.label, move.after
@@ -459,22 +335,22 @@ class Registry:
             raise VersionNotFound(f"{self.kind.capitalize()} {name!r} has no label {label!r}.")
         if move.before == number:
             return move
-        trouble = self._trouble(connection, move, after)
+        trouble = self._trouble(shelf, move, after)
         if trouble and not force:
             raise LabelRefused(f"{name}@{label} is not moved to {_shown(number)}: {' '.join(trouble)}")
         table = tables().labels
-        connection.execute(sa.delete(table).where(*self._of(table, name), table.c.label == label))
+        shelf.connection.execute(sa.delete(table).where(*shelf.of(table, name), table.c.label == label))
         if number is not None:
             row = {"kind": self.kind, "name": name, "label": label, "version": number}
-            connection.execute(sa.insert(table), row)
+            shelf.connection.execute(sa.insert(table), row)
         move = dataclasses.replace(move, forced=bool(trouble))
-        connection.execute(sa.insert(tables().moves), {"kind": self.kind, **move.to_json()})
-        self._keep(connection, name)
+        shelf.connection.execute(sa.insert(tables().moves), {"kind": self.kind, **move.to_json()})
+        self._keep(shelf, name)
         return move
 
-    def _trouble(self, connection: sa.Connection, move: Move, after: Version | None) -> list[str]:
+    def _trouble(self, shelf: Shelf, move: Move, after: Version | None) -> list[str]:
         said: list[str] = []
-        protection = self._protection(connection, move.name, move.label)
+        protection = shelf.protection(move.name, move.label)
         if protection is not None and self._author not in protection.movers:
             who = (
                 f"only {', '.join(protection.movers)} may move it"
@@ -483,7 +359,7 @@ class Registry:
             )
             said.append(f"the label is protected, {who}; --force overrules that, and the history says so.")
         if move.before is not None and after is not None and move.action != "rollback":
-            before = self._find(connection, VersionReference(move.name, version=move.before))
+            before = shelf.find(VersionReference(move.name, version=move.before))
             missing = self._contract(before.content, after.content)
             if missing:
                 said.append(
@@ -491,68 +367,26 @@ class Registry:
                 )
         return said
 
-    def _protection(self, connection: sa.Connection, name: str, label: str) -> Protection | None:
-        found = [item for item in self._protections(connection) if item.label == label and item.name in ("", name)]
-        return max(
-            found, key=lambda item: len(item.name), default=None
-        )  # the name's own says more than that of all names
-
-    def _protections(self, connection: sa.Connection) -> list[Protection]:
-        import sqlalchemy as sa
-
-        table = tables().protections
-        query = sa.select(table).where(table.c.kind == self.kind).order_by(table.c.label, table.c.name)
-        rows = connection.execute(query).mappings()
-        return [Protection(row["label"], row["name"], tuple(json.loads(row["movers"]))) for row in rows]
-
     # The copy beside the database
 
-    def _record(self, connection: sa.Connection, name: str) -> Record:
-        entry = self._entries(connection, tables().entries.c.name == name)[0]
-        return Record(entry, tuple(self._versions(connection, name)[::-1]), tuple(self._moves(connection, name)))
-
-    def _keep(self, connection: sa.Connection, name: str) -> None:
+    def _keep(self, shelf: Shelf, name: str) -> None:
         if self._mirror is not None:
-            self._mirror.put(name, self._record(connection, name).to_json())
+            self._mirror.put(name, shelf.record(name).to_json())
 
     def _restore(self, mirror: Mirror) -> None:
         """What the files beside it hold, if the database knows nothing of this kind: then it was lost and made again."""
-        with self._store.transaction() as connection:
-            if self._entries(connection):
+        with self._shelf() as shelf:
+            if shelf.entries():
                 return
         records = [Record.from_json(data) for data in mirror.records()]
         protections = mirror.protections()
-        with self._store.transaction(write=True) as connection:
-            if self._entries(connection):
+        with self._shelf(write=True) as shelf:
+            if shelf.entries():
                 return  # somebody else was quicker
             for record in records:
-                self._insert(connection, record)
+                shelf.insert(record)
         for item in protections:
             self.protect(item["label"], item["name"] or "", item["movers"])
-
-    def _insert(self, connection: sa.Connection, record: Record) -> None:
-        import sqlalchemy as sa
-
-        name, entry = record.entry.name, record.entry
-        mine = {"kind": self.kind, "name": name}
-        self._make(connection, name)
-        told = {
-            "description": entry.description,
-            "tags": json.dumps(dict(entry.tags)),
-            "created": entry.created,
-            "author": entry.author,
-            "deleted": entry.deleted,
-        }
-        table = tables().entries
-        connection.execute(sa.update(table).where(*self._of(table, name)).values(**told))
-        for version in record.versions:
-            row = {**mine, **version.to_json(), "content": content_text(version.content)}
-            del row["labels"]
-            connection.execute(sa.insert(tables().versions), row)
-        for label, number in entry.labels.items():
-            connection.execute(sa.insert(tables().labels), {**mine, "label": label, "version": number})
-        for move in record.moves:
-            connection.execute(sa.insert(tables().moves), {**mine, **move.to_json(), "name": name})
 
 
 def _within(name: str, to: VersionReference | str | int) -> VersionReference:

@@ -36,15 +36,12 @@ class Used:
     def told(self, rendered: str | None = None) -> PromptUse:
         """The record of one use; ``rendered`` is a hash."""
         use = self._use
+        if use.commit is None and (commit := _commit()) is not None:
+            use = self._use = dataclasses.replace(use, commit=commit)
+        if rendered is None:
+            return use
         return PromptUse(
-            use.name,
-            use.source,
-            use.template,
-            rendered or use.rendered,
-            use.reference,
-            use.version,
-            use.closure,
-            use.commit or _commit(),
+            use.name, use.source, use.template, rendered, use.reference, use.version, use.closure, use.commit
         )
 
 
