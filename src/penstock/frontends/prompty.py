@@ -42,6 +42,8 @@ def load(path: Path, chosen: Chosen) -> Flow:
             f"{path}: {chosen.variants[0]} is for graphs of nodes; a prompty varies by its header:"
             " --config model.parameters.temperature=0."
         )
+    if chosen.outputs:
+        raise UsageError(f"{path}: outputs is for modules of functions; a prompty gives what its model answers.")
     name = re.sub(r"\W", "_", path.name.removesuffix(".prompty")) or "prompty"
     changes = overrides(name, chosen)
     prompty = read_prompty(path, dict(os.environ), changes)
@@ -138,7 +140,7 @@ def _input(port: PromptyInput, prompty: Prompty) -> FlowInput:
         description=port.description,
         is_chat_input=port.is_chat_input,
         is_chat_history=port.is_chat_history,
-        line=prompty.line if port.name not in prompty.header else None,
+        line=prompty.lines.get(("inputs", port.name)),
         optional=not port.required,
     )
 
@@ -150,7 +152,7 @@ def _sample(prompty: Prompty) -> tuple[dict[str, Any], list[Diagnostic]]:
         return dict(read_sample(prompty.sample, prompty.file)), []
     except LoadError as error:
         # The flow runs without its sample; whoever asks for it is told.
-        return {}, [_finding(prompty, "warning", error.code, error.message)]
+        return {}, [_finding(prompty, "warning", error.code, error.message, line=prompty.lines.get(("sample",)))]
 
 
 def _connection(prompty: Prompty) -> str | None:
@@ -175,15 +177,17 @@ def _findings(prompty: Prompty) -> list[Diagnostic]:
                 "warning",
                 "TemplateVariable",
                 f"The template uses {name!r}, which is no input; it renders as nothing.",
-                "Declare it under inputs.",
+                hint="Declare it under inputs.",
+                line=prompty.line,
             )
         )
     if prompty.dialect == "v2" and not prompty.model.name:
-        found.append(
-            _finding(prompty, "error", "InvalidPrompty", "No model is named.", "Give the header a line model: NAME.")
-        )
+        hint = "Give the header a line model: NAME."
+        found.append(_finding(prompty, "error", "InvalidPrompty", "No model is named.", hint=hint, line=1))
     return found
 
 
-def _finding(prompty: Prompty, severity: Any, code: str, message: str, hint: str = "") -> Diagnostic:
-    return Diagnostic(severity, code, message, str(prompty.file), None, hint)
+def _finding(
+    prompty: Prompty, severity: Any, code: str, message: str, *, hint: str = "", line: int | None = None
+) -> Diagnostic:
+    return Diagnostic(severity, code, message, str(prompty.file), line, hint)

@@ -90,6 +90,7 @@ class Prompty:
         description: For people.
         unset: Variables that the header lacks.
         notes: What was read and has no effect here.
+        lines: Lines of the file by the place in the header.
     """
 
     file: Path
@@ -107,6 +108,7 @@ class Prompty:
     description: str = ""
     unset: tuple[Unset, ...] = ()
     notes: tuple[str, ...] = ()
+    lines: Mapping[tuple[str | int, ...], int] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def folder(self) -> Path:

@@ -124,6 +124,7 @@ def _undetailed(
         environment_variables=variables if isinstance(variables, Mapping) else {},
         description=str(header.get("description") or ""),
         unset=tuple(unset),
+        lines=parts.document.lines,
         notes=("'base' has no effect.",) if "base" in header and dialect == "v1" else (),
     )
 
