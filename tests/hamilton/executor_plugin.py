@@ -4,19 +4,23 @@ Use over a checkout of Hamilton, from its root folder::
 
     python -m pytest -p executor_plugin tests/test_end_to_end.py …
 
-With ``PENSTOCK_HAMILTON_COUNT=FILE`` the number of graphs that were executed is written there, so that nobody takes a run for
-good in which the executor was not asked.
+With ``PENSTOCK_HAMILTON_COUNT=FILE`` is written there what was executed, as JSON: how many graphs, and the outcome of each test
+that executed one. So nobody takes a run for good in which the executor was not asked.
 """
 
+import json
 import os
 from pathlib import Path
+
+import pytest
 
 from hamilton import async_driver, driver
 from penstock.compat.hamilton.async_driver import run
 from penstock.compat.hamilton.execution import GraphExecutor
 from penstock.errors import InputError
 
-_EXECUTED = {"graphs": 0, "nodes": 0}
+_EXECUTED = {"graphs": 0, "nodes": 0, "tests": {}}
+_BEFORE = [0]
 
 
 def _executor(owner, adapters, tasks):
@@ -64,7 +68,19 @@ def pytest_configure(config):
     async_driver.AsyncDriver.raw_execute = _raw_execute
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    if report.when == "call" and _EXECUTED["graphs"] > _BEFORE[0]:
+        _EXECUTED["tests"][item.nodeid] = report.outcome
+    return report
+
+
+def pytest_runtest_setup(item):
+    _BEFORE[0] = _EXECUTED["graphs"]
+
+
 def pytest_sessionfinish(session):
     target = os.environ.get("PENSTOCK_HAMILTON_COUNT")
     if target:
-        Path(target).write_text(f"{_EXECUTED['graphs']} {_EXECUTED['nodes']}\n", encoding="utf-8")
+        Path(target).write_text(json.dumps(_EXECUTED), encoding="utf-8")
