@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import shutil
 import sys
@@ -11,11 +12,7 @@ from typing import Any
 
 from penstock.cli.arguments import add_choices, add_common, flat, names, pairs
 from penstock.cli.output import interactive, knows_unicode, print_json, result_stream
-from penstock.drawing.mermaid import mermaid
-from penstock.drawing.page import html
-from penstock.drawing.png import png
 from penstock.drawing.scene import Scene, scene_of
-from penstock.drawing.svg import svg
 from penstock.drawing.terminal import terminal
 from penstock.errors import StoreError, UsageError
 from penstock.frontends.load import load
@@ -105,11 +102,10 @@ def _made(flow: Flow, form: str, theme: str) -> str | bytes:
     scene = scene_of(flow)
     if form == "text":
         return terminal(scene)
-    if form == "mermaid":
-        return mermaid(scene)
-    if form == "png":
-        return png(scene, theme=theme)
-    return svg(scene, theme=theme) if form == "svg" else html(scene, theme=theme)
+    # Imported by name: a picture in the terminal needs no layout.
+    drawing = importlib.import_module(f"penstock.drawing.{'page' if form == 'html' else form}")
+    made: str | bytes = drawing.mermaid(scene) if form == "mermaid" else getattr(drawing, form)(scene, theme=theme)
+    return made
 
 
 def _in_terminal(scene: Scene) -> str:

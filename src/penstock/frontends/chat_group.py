@@ -31,12 +31,6 @@ LoadPart = Callable[..., Flow]
 _loading: ContextVar[tuple[str, ...]] = ContextVar("penstock_groups_loading", default=())
 
 
-def is_group(document: Document) -> bool:
-    """Whether the file is a chat group: told by its content, not by its name."""
-    value: Any = document.value
-    return isinstance(value, Mapping) and (value.get("type") == "chat_group" or "roles" in value)
-
-
 def load(document: Document, chosen: Chosen, load_part: LoadPart) -> Flow:
     """The group in ``document`` as a flow.
 

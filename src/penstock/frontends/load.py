@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import importlib
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from penstock.errors import LoadError, UsageError
-from penstock.frontends import chat_group, dag, flex, prompty
+from penstock.frontends import dag
 from penstock.frontends.chosen import Chosen
-from penstock.frontends.functions import load as functions
 from penstock.frontends.functions.file import is_functions_file
 from penstock.graph.flow import Flow
 from penstock.yaml import Document, read
@@ -26,6 +27,8 @@ NAMES = (
     "flow.chat.yaml",
     "flow.chat.yml",
 )
+# ``package.module:function`` or ``package.module:Class``, as prompt flow reads entries.
+_ENTRY = re.compile(r"[A-Za-z0-9_.]+:[A-Za-z0-9_]+")
 _SUFFIXES = (".yaml", ".yml", ".prompty", ".py")
 
 
@@ -46,7 +49,7 @@ def find(source: str | Path) -> Path:
             code="InvalidFlow",
         )
     if not path.is_dir():
-        if flex.ENTRY.fullmatch(path.name) and path.parent.is_dir():
+        if _ENTRY.fullmatch(path.name) and path.parent.is_dir():
             return path.absolute()
         raise LoadError(f"{path}: there is no such file or folder.", code="FileNotFound")
     found = [path / name for name in NAMES if (path / name).is_file()]
@@ -96,24 +99,37 @@ def load(
     chosen = dataclasses.replace(chosen, here=here, environment=environment or chosen.environment)
     if path.suffix.lower() == ".prompty":
         _refuse(path, chosen, init="a prompty")
-        return prompty.load(path, chosen)
+        return _loaded("prompty", "load", path, chosen)
     if not path.is_file():
         _refuse(path, chosen, config="one function or class")
-        return flex.load_bare(path, chosen)
+        return _loaded("flex", "load_bare", path, chosen)
     if path.suffix == ".py":
         _refuse(path, chosen, init="a graph of functions")
-        return functions.load_file(path, chosen)
+        return _loaded("functions.load", "load_file", path, chosen)
     document = read(path)
     if is_functions_file(document):
         _refuse(path, chosen, init="a graph of functions")
-        return functions.load(document, chosen)
+        return _loaded("functions.load", "load", document, chosen)
     if is_flex(document):
         _refuse(path, chosen, config="one function or class")
-        return flex.load(document, chosen)
-    if chat_group.is_group(document):
-        return chat_group.load(document, chosen, functools.partial(load, here=here, environment=environment))
+        return _loaded("flex", "load", document, chosen)
+    if is_group(document):
+        part = functools.partial(load, here=here, environment=environment)
+        return _loaded("chat_group", "load", document, chosen, part)
     _refuse(path, chosen, init="a graph of nodes", config="a graph of nodes")
     return dag.load(document, variants=chosen.variants, connections=chosen.connections)
+
+
+def is_group(document: Document) -> bool:
+    """Whether the file is a chat group: told by its content, not by its name."""
+    value: Any = document.value
+    return isinstance(value, Mapping) and (value.get("type") == "chat_group" or "roles" in value)
+
+
+def _loaded(front_end: str, function: str, *arguments: Any) -> Flow:
+    # Imported by name: a graph of nodes does not wait for the modules that other kinds of flow need.
+    found: Flow = getattr(importlib.import_module(f"penstock.frontends.{front_end}"), function)(*arguments)
+    return found
 
 
 def is_flex(document: Document) -> bool:
