@@ -1,3 +1,6 @@
+import dataclasses
+from pathlib import Path
+
 from penstock.drawing.scene import scene_of
 from penstock.frontends.load import load
 
@@ -65,9 +68,24 @@ def test_what_cannot_be_told_into_blocks_is_drawn_without_frames(make, node):
 
 
 def test_a_flow_whose_one_node_gives_everything_has_its_outputs_from_there(make, node):
-    import dataclasses
-
     scene = scene_of(dataclasses.replace(make(node("entry", type="entry", text="${inputs.text}")), whole="entry"))
     assert [(link.source, link.target) for link in scene.links] == [
         ("input:text", "node:entry"), ("node:entry", "output:output"),
     ]  # fmt: skip
+
+
+def test_roles_of_a_group_give_the_conversation():
+    scene = scene_of(load(Path(__file__).parents[2] / "examples" / "chat-group"))
+    assert {link.source for link in scene.links if link.target == "output:conversation_history"} == {
+        f"node:{own.name}" for own in scene.items if own.place == "node"
+    }
+    assert item(scene, "conversation_history").lines == ()
+
+
+def test_class_with_a_sum_is_a_node_and_one_that_runs_once_a_run():
+    scene = scene_of(load(Path(__file__).parents[2] / "examples" / "flex"))
+    assert [(own.name, own.frame) for own in scene.items if own.place == "node"] == [
+        ("Grader", None),
+        ("__aggregate__", "run"),
+    ]
+    assert item(scene, "Grader").lines[0] == "grade:Grader"

@@ -161,7 +161,7 @@ def _outputs(flow: Flow) -> Iterable[FlowOutput]:
 
 
 def _output(port: FlowOutput) -> Item:
-    literal = () if isinstance(port.value, Reference) else (f"= {as_text(port.value)}",)
+    literal = () if port.value is None or isinstance(port.value, Reference) else (f"= {as_text(port.value)}",)
     marks = (("chat output", port.is_chat_output), ("evaluation only", port.evaluation_only))
     return Item(
         f"output:{port.name}",
@@ -243,6 +243,11 @@ def _links(flow: Flow, nodes: set[str]) -> Iterable[Link]:
             yield Link(start, f"node:{node.name}", tuple(names))
         if node.activate is not None and (start := source(node.activate.when)) is not None:
             yield Link(start, f"node:{node.name}", condition=True)
+    if flow.group is not None:
+        # What the roles say is the conversation; who speaks when is said by the file.
+        yield from (
+            Link(f"node:{name}", f"output:{port}") for port in flow.outputs for name in dict.fromkeys(flow.group.order)
+        )
     for port in _outputs(flow):
         if (start := source(port.value)) is not None:
             steps = port.value.path if isinstance(port.value, Reference) else ""
