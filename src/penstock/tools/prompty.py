@@ -35,6 +35,13 @@ _APIS: Mapping[str, Api] = {
 _FOR_LIBRARY = ("extra_body", "extra_headers", "extra_query", "timeout")
 
 
+# What the environment may say about an endpoint.
+_VARIABLES = (
+    "AZURE_OPENAI_ENDPOINT", "AZURE_OPENAI_API_KEY", "OPENAI_API_VERSION", "OPENAI_API_KEY", "OPENAI_BASE_URL",
+    "OPENAI_ORG_ID", "ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL",
+)  # fmt: skip
+
+
 class PromptyCall:
     """A prompty ready to be called, any number of times and at once.
 
@@ -51,6 +58,7 @@ class PromptyCall:
         self.template = PromptyTemplate(prompty)
         self.used = Used(use or PromptUse(prompty.file.name, "file", template=text_hash(prompty.template)))
         self._connections: dict[tuple[Any, ...], Connection] = {}
+        self._last: tuple[tuple[Any, ...], Connection] | None = None
         _ = self.template.template.variables  # a template that is none is found out here, not by the first call
 
     async def __call__(
@@ -122,6 +130,15 @@ class PromptyCall:
         return answer.model_dump() if plain and isinstance(answer, Answer) else answer
 
     def _connection(self, models: Models, connections: Connections | None) -> Connection:
+        """Looked for again only where the variables that say so have changed: a line costs nothing here."""
+        asked = (models.offline, connections, *map(os.environ.get, _VARIABLES))
+        last = self._last
+        if last is None or last[0] != asked:
+            # One value, since calls come from several threads.
+            last = self._last = (asked, self._found(models, connections))
+        return last[1]
+
+    def _found(self, models: Models, connections: Connections | None) -> Connection:
         env = ChainMap(dict(os.environ), connections.env_values if connections is not None else {})
         try:
             found = connection_of(self.prompty, connections, env)
