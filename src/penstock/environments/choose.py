@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from penstock.environments.build import refuse_unusable
 from penstock.environments.distributions import installed
 from penstock.environments.environment import Environment
 from penstock.environments.installer import executable, find_installer
@@ -16,7 +17,7 @@ from penstock.environments.requirements import (
     read_requirements,
     unmet,
 )
-from penstock.environments.shelf import Shelf, Tell, damage, refuse_unusable, used
+from penstock.environments.shelf import Shelf, Tell, damage, used
 from penstock.errors import UsageError
 
 _ID = re.compile(r"[0-9a-f]{8,16}")
