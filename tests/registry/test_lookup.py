@@ -3,7 +3,8 @@
 import pytest
 
 from penstock.errors import StoreError, UsageError, VersionNotFound
-from penstock.registry.lookup import Freshness, PromptLookup, shown_age
+from penstock.registry.age import shown_age
+from penstock.registry.lookup import Freshness, PromptLookup
 from penstock.registry.prompts import PromptContent, open_prompts
 from penstock.settings import Settings
 from penstock.store.store import open_store

@@ -13,6 +13,7 @@ from typing import Any, Self
 
 from penstock.errors import StoreError, UsageError
 from penstock.graph.prompt import PinnedPrompt
+from penstock.registry.age import shown_age
 from penstock.registry.mirror import write_whole
 from penstock.registry.prompts import open_prompts, pinned
 from penstock.registry.reference import VersionReference
@@ -137,16 +138,6 @@ class PromptLookup:
             f"The prompt {wanted} cannot be looked up: {error.message} What was last known of it is"
             f" {shown_age(self._age(last))} old, more than max_stale in [prompts] of penstock.toml allows."
         ) from error
-
-
-def shown_age(seconds: float) -> str:
-    """A time for reading: ``40 seconds``, ``3 hours``."""
-    for unit, size in (("day", 86_400), ("hour", 3600), ("minute", 60)):
-        if seconds >= size:
-            count = int(seconds // size)
-            return f"{count} {unit}{'' if count == 1 else 's'}"
-    count = int(seconds)
-    return f"{count} second{'' if count == 1 else 's'}"
 
 
 def _seconds(section: Any, name: str, usual: float) -> float:

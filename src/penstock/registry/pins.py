@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +12,7 @@ from penstock.errors import InputError, UsageError, VersionNotFound
 from penstock.graph.flow import Flow
 from penstock.graph.pin import asked_prompts, pin_prompts
 from penstock.graph.prompt import Given, PinnedPrompt, Pins
-from penstock.registry.lookup import PromptLookup, shown_age
+from penstock.registry.age import shown_age
 from penstock.registry.reference import is_reference
 from penstock.settings import Settings
 
@@ -61,8 +62,13 @@ def with_prompts(
 
 
 def _look_up(wanted: list[str], told: set[str], settings: Settings) -> dict[str, PinnedPrompt]:
+    if not wanted:
+        return {}
+    # Imported by name: it brings the store, for which runs without stored prompts need not wait.
+    lookup = importlib.import_module("penstock.registry.lookup").PromptLookup(settings)
     try:
-        return PromptLookup(settings).find_all(wanted) if wanted else {}
+        found: dict[str, PinnedPrompt] = lookup.find_all(wanted)
+        return found
     except VersionNotFound as error:
         if not told:
             raise
