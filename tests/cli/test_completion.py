@@ -19,7 +19,7 @@ def offered(*typed):
     ("typed", "words"),
     [
         (["co"], ["connection", "config", "completion"]),
-        (["flow", ""], ["init", "validate", "test", "show"]),
+        (["flow", ""], ["init", "validate", "test", "show", "convert"]),
         (["run", "show"], ["show", "show-details", "show-metrics"]),
         (["connection", "d"], ["delete"]),
         (["completion", ""], ["bash", "zsh", "fish"]),

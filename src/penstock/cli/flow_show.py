@@ -23,7 +23,7 @@ from penstock.settings import read_settings
 EXAMPLES = """examples:
   penstock flow show my_flow
   penstock flow show my_flow --variant '${summarize.variant_1}' -o picture.svg
-  penstock flow show my_flow --format mermaid >> README.md
+  penstock flow show my_flow -o graph.mmd
 """
 
 FORMATS = ("text", "svg", "png", "html", "mermaid", "json")
