@@ -370,6 +370,8 @@ def test_an_adapter_that_sends_nodes_elsewhere_runs_the_driver_as_one_node_and_s
     from hamilton import base
 
     class Cluster(BaseDoRemoteExecute, base.DictResult):
+        __module__ = "hamilton.plugins.h_ray"
+
         def do_remote_execute(self, *, node, execute_lifecycle_for_node, **kwargs):
             return execute_lifecycle_for_node(**kwargs)
 

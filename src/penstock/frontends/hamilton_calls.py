@@ -61,13 +61,17 @@ class Adapters:
         self.after = [one.post_node_execute for one in self.all if hasattr(one, "post_node_execute")]
         methods = [one.do_node_execute for one in self.all if hasattr(one, "do_node_execute")]
         self.method: Callable[..., Any] | None = methods[0] if methods else None
+        senders = [
+            one.do_remote_execute for one in self.all if hasattr(one, "do_remote_execute") and not _is_thread(one)
+        ]
+        self.sender: Callable[..., Any] | None = senders[0] if senders else None
 
     def __bool__(self) -> bool:
-        return bool(self.before or self.after or self.method)
+        return bool(self.before or self.after or self.method or self.sender)
 
     @property
     def remote(self) -> list[str]:
-        """Names of those that send nodes to other machines; the executor here cannot."""
+        """Names of those that send nodes to other machines and hand on promises of values; the executor here cannot."""
         return [type(one).__name__ for one in self.all if _is_remote(one)]
 
     @property
@@ -102,10 +106,12 @@ def _starts_tasks(adapter: Any) -> bool:
 
 
 def _is_remote(adapter: Any) -> bool:
-    # FutureAdapter only starts threads, which the executor does by itself.
-    if any(name.endswith(".FutureAdapter") for name in _classes(adapter)):
-        return False
-    return hasattr(adapter, "do_remote_execute") or any(name.startswith(_REMOTE) for name in _classes(adapter))
+    return any(name.startswith(_REMOTE) for name in _classes(adapter))
+
+
+def _is_thread(adapter: Any) -> bool:
+    # It only starts threads and gives futures; the executor starts threads by itself.
+    return any(name.endswith(".FutureAdapter") for name in _classes(adapter))
 
 
 def call_of(node: HamiltonNode, adapters: Adapters, task: Callable[[], str | None]) -> Callable[..., Any]:
@@ -119,7 +125,7 @@ def call_of(node: HamiltonNode, adapters: Adapters, task: Callable[[], str | Non
         adapters: What is called around it.
         task: Hamilton's name for the part of the execution that the node runs in.
     """
-    if inspect.iscoroutinefunction(_plain(node.callable)) and adapters.method is None:
+    if inspect.iscoroutinefunction(_plain(node.callable)) and not (adapters.method or adapters.sender):
         return _Coroutine(node, adapters, task).as_function()
     return _Blocking(node, adapters, task).as_function()
 
@@ -236,8 +242,8 @@ async def _settled(value: Any) -> Any:
 class _Blocking(_Call):
     def __init__(self, node: HamiltonNode, adapters: Adapters, task: Callable[[], str | None]) -> None:
         super().__init__(node, adapters, task)
-        if adapters.method is not None:
-            # A method that runs the node gets a function that returns a value, whatever the node's own is.
+        if adapters.method or adapters.sender:
+            # Who runs the node gets a function that returns a value, whatever the node's own is.
             self.node = self.node.copy_with(callabl=_as_plain(self.node.callable))
 
     def as_function(self) -> Callable[..., Any]:
@@ -246,7 +252,9 @@ class _Blocking(_Call):
         def call(**arguments: Any) -> Any:
             execution = EXECUTION.get()
             try:
-                if self.adapters:
+                if self.adapters.sender is not None:
+                    value = _wait(self._sent(self.adapters.sender, arguments, execution), execution)
+                elif self.adapters:
                     value = self._call(arguments, execution)
                 elif inspect.isawaitable(value := node.callable(**arguments)):
                     value = _wait(value, execution)
@@ -257,6 +265,12 @@ class _Blocking(_Call):
                 raise
 
         return call
+
+    def _sent(self, sender: Callable[..., Any], arguments: dict[str, Any], execution: Execution | None) -> Any:
+        def lifecycle(**values: Any) -> Any:
+            return self._call(values, execution)
+
+        return sender(node=self.node, execute_lifecycle_for_node=lifecycle, **arguments)
 
     def _call(self, arguments: dict[str, Any], execution: Execution | None) -> Any:
         facts = self.facts(execution)

@@ -149,6 +149,8 @@ def test_a_result_builder_makes_the_result():
 
 def test_adapters_that_send_nodes_elsewhere_are_refused():
     class Cluster(BaseDoRemoteExecute, base.DictResult):
+        __module__ = "hamilton.plugins.h_ray"
+
         def do_remote_execute(self, *, node, execute_lifecycle_for_node, **kwargs):
             return execute_lifecycle_for_node(**kwargs)
 

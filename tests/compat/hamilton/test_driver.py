@@ -212,6 +212,8 @@ def test_adapters_that_send_nodes_elsewhere_keep_hamiltons_executor_and_it_is_sa
     from hamilton.lifecycle.base import BaseDoRemoteExecute
 
     class Cluster(BaseDoRemoteExecute, base.DictResult):
+        __module__ = "hamilton.plugins.h_ray"
+
         asked = 0
 
         def do_remote_execute(self, *, node, execute_lifecycle_for_node, **kwargs):
@@ -236,3 +238,14 @@ def test_results_are_cached_by_hamiltons_cache(tmp_path):
     made = driver.Builder().with_modules(module).with_cache(path=str(tmp_path / "cache")).build()
     assert [made.execute(["slow"], inputs={"x": 1}) for _ in range(2)] == [{"slow": 1}] * 2
     assert calls == [1]
+
+
+def test_an_adapter_that_runs_nodes_somewhere_is_given_each_node():
+    from hamilton.lifecycle.base import BaseDoRemoteExecute
+
+    class Elsewhere(BaseDoRemoteExecute):
+        def do_remote_execute(self, *, node, execute_lifecycle_for_node, **kwargs):
+            return execute_lifecycle_for_node(**kwargs) + 100
+
+    made = driver.Builder().with_modules(ad_hoc_utils.create_temporary_module(start)).with_adapters(Elsewhere()).build()
+    assert made.execute(["start"], inputs={"x": 1}) == {"start": 102}
