@@ -16,7 +16,7 @@ from penstock.engine.inline import Inline
 from penstock.errors import UsageError
 from penstock.frontends.chosen import Chosen
 from penstock.frontends.functions.file import FunctionsFile, is_functions_file, read_functions_file
-from penstock.frontends.functions.load import Wired, graph_of, load_modules, settings_of
+from penstock.frontends.functions.wire import Wired, graph_of, load_modules, settings_of
 from penstock.frontends.load import find
 from penstock.graph.check import require
 from penstock.graph.flow import Flow
