@@ -21,6 +21,16 @@ FLEX = """import toytool
 def tell(text: str) -> str:
     return f"{text} {toytool.VERSION}"
 """
+DAG = """inputs:
+  text: {type: string, default: hi}
+outputs:
+  out: {type: string, reference: "${tell.output}"}
+nodes:
+- name: tell
+  type: python
+  source: {type: code, path: tell.py}
+  inputs: {text: "${inputs.text}"}
+"""
 CHAT = """inputs:
   question: {type: string, is_chat_input: true}
   chat_history: {type: list, is_chat_history: true}
@@ -181,6 +191,15 @@ def test_templates_models_and_stored_connections_work_there(penstock, make_flow,
     penstock("connection", "create", "--file", connection)
     done = penstock("flow", "test", "--flow", flow, "--env", "auto", "--offline", rules)
     assert json.loads(done.out) == {"out": "yes indeed"}
+
+
+def test_requirements_that_are_missing_are_a_note_unless_they_are_asked_for(penstock, make_flow):
+    tool = "from promptflow.core import tool\n@tool\ndef tell(text: str):\n    return 1\n"
+    flow = make_flow("named", DAG + "environment: {python_requirements_txt: gone.txt}\n", None, tell=tool)
+    done = penstock("flow", "test", "--flow", flow)
+    assert json.loads(done.out) == {"out": 1}
+    assert "names 'gone.txt', which is not there" in done.err
+    assert "names 'gone.txt'" in penstock("flow", "test", "--flow", flow, "--env", "auto", code=2).err
 
 
 def test_environment_of_ones_own_is_used_as_it_is(penstock, flow, make_flow, tmp_path):

@@ -18,7 +18,7 @@ from penstock.environments.requirements import (
     unmet,
 )
 from penstock.environments.shelf import Shelf, Tell, damage, used
-from penstock.errors import UsageError
+from penstock.errors import LoadError, UsageError
 
 _ID = re.compile(r"[0-9a-f]{8,16}")
 
@@ -109,10 +109,13 @@ def existing(path: Path) -> Environment:
 
 def note_of_unmet(flow_file: Path) -> str | None:
     """A sentence about requirements of the flow at ``flow_file`` that this interpreter does not meet."""
-    file = find_requirements(flow_file)
+    try:
+        file = find_requirements(flow_file)
+        missing = unmet(read_requirements(file), installed()) if file else []
+    except LoadError as error:
+        return error.message  # who runs the flow here can do without the file
     if file is None:
         return None
-    missing = unmet(read_requirements(file), installed())
     if not missing:
         return None
     shown = ", ".join(missing[:6]) + (f" and {len(missing) - 6} more" if len(missing) > 6 else "")
