@@ -67,6 +67,10 @@ def test_overrides_stand_in_for_nodes_also_inside_a_map(built):
     assert built.execute(["later"], overrides={"total": 1}) == {"later": 2}
 
 
+def test_one_item_in_place_of_a_sequence_runs_what_takes_it_once(built):
+    assert built.execute(["square"], overrides={"each": 3}) == {"square": 9}
+
+
 def test_an_override_does_not_stay_for_the_next_execution(built):
     built.execute(["total"], overrides={"square": 10}, inputs={"x": 2})
     assert built.execute(["total"], inputs={"x": 2}) == {"total": 5}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import weakref
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
@@ -18,7 +18,7 @@ from penstock.engine.host import LoopHost, ThreadHost, drive
 from penstock.engine.program import Program
 from penstock.engine.streams import unwrapped
 from penstock.errors import InputError, ToolError, UsageError
-from penstock.frontends.hamilton_calls import EXECUTION, Adapters, Execution
+from penstock.frontends.hamilton_calls import EXECUTION, Adapters, Execution, expands
 from penstock.frontends.hamilton_nodes import Asked, flow_of
 from penstock.graph.check import nearest
 from penstock.graph.flow import Source
@@ -98,16 +98,25 @@ class GraphExecutor:
             raise InputError(f"Given both as config and as input: {', '.join(twice)}.", code="DuplicateInput")
         also = frozenset(name for name in final_vars if name not in fg.nodes)
         given = frozenset(name for name in overrides if name in fg.nodes)
-        asked = Asked(tuple(dict.fromkeys(final_vars)), given, also, converted=False, tasks=self._tasks)
+        # One item in place of a sequence: what takes the items then runs once, with it.
+        single = frozenset(name for name in given if expands(fg.nodes[name]) and not _is_sequence(overrides[name]))
+        asked = Asked(
+            tuple(dict.fromkeys(final_vars)), given - single, also | single, converted=False, tasks=self._tasks
+        )
         kept = self._programs.setdefault(fg, {})
         program = kept.get(asked)
         if program is None:
-            flow = flow_of(fg.nodes, fg.config, asked, self.adapters, Source("hamilton", "hamilton"))
+            nodes = {name: node for name, node in fg.nodes.items() if name not in single} if single else fg.nodes
+            flow = flow_of(nodes, fg.config, asked, self.adapters, Source("hamilton", "hamilton"))
             program = bind(flow, connections=_connections(), models=_session().models)
             if len(kept) >= _KEPT:
                 kept.pop(next(iter(kept)))
             kept[asked] = program
         return program
+
+
+def _is_sequence(value: Any) -> bool:
+    return isinstance(value, Iterable) and not isinstance(value, (str, bytes, Mapping))
 
 
 @functools.cache
