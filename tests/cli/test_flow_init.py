@@ -21,7 +21,7 @@ def test_a_chat_flow_is_valid_and_names_its_connection(penstock, work):
     answer = penstock("flow", "validate", "--source", "mine")
     assert answer.code == 0
     assert "there is no connection 'here'" in answer.out
-    shown = penstock("flow", "show", "mine").json
+    shown = penstock("flow", "show", "mine", "--json").json
     assert shown["nodes"][0]["inputs"]["deployment_name"] == "small"
     assert {path.name for path in (work / "mine").iterdir()} >= {"openai.yaml", "azure_openai.yaml"}
 

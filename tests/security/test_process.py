@@ -197,7 +197,10 @@ AUDIT = """
 import os, sys
 def hook(event, arguments):
     if event in ("pickle.find_class", "os.system", "os.exec", "os.posix_spawn", "marshal.loads.data") or (
-        event == "subprocess.Popen" and "penstock.runners.worker" not in arguments[1]
+        event == "subprocess.Popen"
+        and "penstock.runners.worker" not in arguments[1]
+        # Which commit the flow is of; its hooks and monitors, which a repository may name, are switched off.
+        and arguments[1][:5] != ["git", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"]
     ):
         sys.stderr.write(f"AUDIT {event} {arguments!r}\\n")
         os._exit(99)

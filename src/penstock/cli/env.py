@@ -50,6 +50,7 @@ def register(parser: argparse.ArgumentParser) -> None:
     remove.add_argument("--unused", type=int, metavar="DAYS", help="those that nothing has used for so many days")
     remove.set_defaults(run=_remove)
     for verb in (made, listed, show, path, remove):
+        verb.epilog = _EXAMPLES
         verb.add_argument("--json", action="store_true", help="print one JSON value, errors included")
         verb.add_argument("-d", "--debug", action="store_true", help="show the traceback of an unexpected error")
 
