@@ -171,3 +171,15 @@ def test_a_ferry_office_answers_and_a_judge_grades_it(tmp_path):
     lines = (tmp_path / "runs/judged/flow_outputs/output.jsonl").read_text(encoding="utf-8").splitlines()
     assert [json.loads(line)["score"] for line in lines] == [5, 4, 2]
     assert [set(json.loads(line)) for line in lines] == [{"line_number", "score", "reason"}] * 3
+
+
+def test_ten_lines_of_python_are_a_flow(tmp_path):
+    flow = ("--flow", "examples/ten-lines/flow.py", "--offline", "examples/ten-lines/offline.yaml")
+    text = "text=The new lock opens on Tuesday, after a year of work."
+    assert json.loads(run("flow", "test", *flow, "--outputs", "summary", "length", "--inputs", text, home=tmp_path)) == {
+        "summary": "The lock at Marrowby opens on Tuesday.",
+        "length": 7,
+    }
+    run("run", "create", *flow, "--data", "examples/ten-lines/data.jsonl", "--name", "ten", "-q", home=tmp_path)
+    lines = (tmp_path / "runs/ten/flow_outputs/output.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line)["length"] for line in lines] == [7, 3]
