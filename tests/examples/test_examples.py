@@ -176,7 +176,9 @@ def test_a_ferry_office_answers_and_a_judge_grades_it(tmp_path):
 def test_ten_lines_of_python_are_a_flow(tmp_path):
     flow = ("--flow", "examples/ten-lines/flow.py", "--offline", "examples/ten-lines/offline.yaml")
     text = "text=The new lock opens on Tuesday, after a year of work."
-    assert json.loads(run("flow", "test", *flow, "--outputs", "summary", "length", "--inputs", text, home=tmp_path)) == {
+    assert json.loads(
+        run("flow", "test", *flow, "--outputs", "summary", "length", "--inputs", text, home=tmp_path)
+    ) == {
         "summary": "The lock at Marrowby opens on Tuesday.",
         "length": 7,
     }
