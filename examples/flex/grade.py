@@ -18,7 +18,7 @@ class Grade:
 class Grader:
     """Short and on topic is good."""
 
-    def __init__(self, longest: int = 25, least_overlap: float = 0.5):
+    def __init__(self, longest: int = 25, least_overlap: float = 0.5) -> None:
         self.longest = longest
         self.least_overlap = least_overlap
 

@@ -142,9 +142,9 @@ def _flow(function: FlowFunction, arguments: argparse.Namespace) -> int:
     flow = function.flow
     history = flow.chat_history
     sampled = not inputs and flow.sample
-    if flow.chat_input is not None and history is not None and history.name not in inputs and not sampled:
-        if not history.may_be_left_out:
-            inputs[history.name] = []
+    wanted = history is not None and history.name not in inputs and not history.may_be_left_out
+    if history is not None and wanted and flow.chat_input is not None and not sampled:
+        inputs[history.name] = []
     unknown = [name for name in inputs if name not in flow.inputs]
     if unknown and not flow.strict:
         note(f"unknown inputs, ignored: {', '.join(unknown)}.")
