@@ -120,6 +120,16 @@ def load(
     return dag.load(document, variants=chosen.variants, connections=chosen.connections)
 
 
+def told_elsewhere(source: str | Path) -> bool:
+    """Whether ``load`` waits for another process that says what the flow is.
+
+    Raises:
+        LoadError: There is no such flow.
+    """
+    path = find(source)
+    return path.suffix == ".py" or path.name.startswith("flow.penstock.")
+
+
 def is_group(document: Document) -> bool:
     """Whether the file is a chat group: told by its content, not by its name."""
     value: Any = document.value

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import importlib
 import json
+import threading
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -18,6 +20,7 @@ from penstock.environments.choose import silent
 from penstock.environments.environment import Environment
 from penstock.environments.shelf import Tell
 from penstock.errors import InputError, LoadError, PenstockError, StoreError, UsageError
+from penstock.frontends.load import told_elsewhere
 from penstock.graph.flow import Flow
 from penstock.graph.reference import Reference
 from penstock.records import Failure, LineResult, Run, Status
@@ -49,6 +52,9 @@ from penstock.tracing.commit import Commit
 AGGREGATION_FAILURES = "aggregation_failures"
 # Properties that tell how a run ended, not what it was told.
 _OF_THE_LAST_TIME = (AGGREGATION_FAILURES, "interrupted", "notes")
+
+# Brings SQLAlchemy.
+_STORE = "penstock.store.store"
 
 if TYPE_CHECKING:
     from penstock.store.store import Store
@@ -102,6 +108,9 @@ def run_batch(
             spec = resumed_spec(spec, source)
         if not (spec.data or spec.runs or datasets):
             raise UsageError("At least one of data or run must be provided.")
+        if told_elsewhere(spec.flow):
+            # What is needed after that can be loaded meanwhile.
+            threading.Thread(target=importlib.import_module, args=(_STORE,), name="penstock-ahead", daemon=True).start()
         commit = Commit(folder=flow_path(spec).parent)
         commit.begin()
         own = open_environment(spec, settings, tell, stack)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import concurrent.futures
 import contextvars
 import functools
+import importlib
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -16,7 +17,6 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType, TracebackType
 from typing import Any
 
-from penstock.tools.sdk.intercept import intercept
 from penstock.tracing.notes import NOTES
 
 # The client that the libraries of OpenAI and Anthropic are built on, and its successor.
@@ -35,7 +35,7 @@ class _Patching(Loader):
 
     def exec_module(self, module: ModuleType) -> None:
         self._loader.exec_module(module)
-        intercept(module)
+        _intercept(module)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._loader, name)
@@ -69,7 +69,7 @@ class _Hook:
         if not self._done:
             for name in _CLIENTS:
                 if name in sys.modules:
-                    intercept(sys.modules[name])
+                    _intercept(sys.modules[name])
             sys.meta_path.insert(0, _Finder())
             pool: Any = concurrent.futures.ThreadPoolExecutor
             pool.submit = _handing_on(pool.submit)
@@ -79,6 +79,11 @@ class _Hook:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """What was put in place stays: outside a flow it does nothing."""
+
+
+def _intercept(module: ModuleType) -> None:
+    # By name: it brings all that asks models, which a process that only looks at a flow does without.
+    importlib.import_module("penstock.tools.sdk.intercept").intercept(module)
 
 
 def _handing_on(submit: Callable[..., Any]) -> Callable[..., Any]:
