@@ -82,6 +82,8 @@ _RULES: tuple[tuple[str, str, str], ...] = (
     (".fl-head.fl-when", "fill", "condition"),
     (".fl-map > .fl-frame", "fill", "frame"),
     (".fl-map > .fl-frame", "stroke", "frame-border"),
+    (".fl-map > .fl-label", "stroke", "frame"),
+    (".fl-run > .fl-label", "stroke", "run"),
     (".fl-run > .fl-frame", "fill", "run"),
     (".fl-run > .fl-frame", "stroke", "run-border"),
     (".fl-label", "fill", "soft"),
@@ -103,7 +105,7 @@ _FIXED = (
     ".fl-svg{font-family:system-ui,-apple-system,'Segoe UI',Roboto,'Helvetica Neue','Noto Sans','Liberation Sans',"
     "'DejaVu Sans',sans-serif}"
     ".fl-name{font-size:13.5px;font-weight:600}.fl-kind{font-size:11px;font-weight:600}.fl-line,.fl-if,.fl-variant{font-size:11.5px}"
-    ".fl-label{font-size:12px;font-weight:600}"
+    ".fl-label{font-size:12px;font-weight:600;paint-order:stroke;stroke-width:6px;stroke-linejoin:round}"
     ".fl-link{fill:none;stroke-width:1.5}.fl-when{stroke-dasharray:5 4}.fl-head{stroke:none}"
     ".fl-frame{stroke-width:1.2}.fl-map>.fl-frame{stroke-dasharray:none}.fl-run>.fl-frame{stroke-dasharray:2 4}"
     ".fl-chip{fill:none}"

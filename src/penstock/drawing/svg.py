@@ -43,6 +43,8 @@ def svg(scene: Scene, *, theme: str = "auto", linked: bool = False, styled: bool
             f'<g transform="translate({_n(_MARGIN)} {_n(_MARGIN)})">',
             *(_frame(group, layout.places[group.id]) for group in scene.groups),
             *_lines(scene.links, layout),
+            # Over the lines, which may have to pass where a label stands.
+            *(_label(group, layout.places[group.id]) for group in scene.groups),
             *(_item(items[item.id], layout.places[item.id], numbers if linked else {}) for item in scene.items),
             "</g></svg>\n",
         ]
@@ -77,10 +79,14 @@ def item_said(item: Item, links: Sequence[Link], names: Mapping[str, str]) -> st
 
 
 def _frame(group: Group, place: Place) -> str:
+    return f'<g class="fl-{group.kind}">{_rect("fl-frame", place, 12)}</g>'
+
+
+def _label(group: Group, place: Place) -> str:
     label = fitted(plain(group.label), place.width - 28, LABEL, bold=True)
     return (
-        f'<g class="fl-{group.kind}">{_rect("fl-frame", place, 12)}'
-        f'<text class="fl-label" x="{_n(place.x + 14)}" y="{_n(place.y + 20)}">{_text(label)}</text></g>'
+        f'<g class="fl-{group.kind}"><text class="fl-label" x="{_n(place.x + 14)}" y="{_n(place.y + 20)}">{_text(label)}'
+        "</text></g>"
     )
 
 
