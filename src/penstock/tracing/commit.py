@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 
 _PATIENCE = 5.0
-# What a repository's own configuration could have git run.
-_HARMLESS = ("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "-c", "core.untrackedCache=false")
+# What a repository's own configuration could have git run; submodules, which have configurations of their own, are not entered.
+_HARMLESS = {
+    "core.fsmonitor": "false",
+    "core.hooksPath": os.devnull,
+    "core.untrackedCache": "false",
+    "safe.bareRepository": "explicit",
+}
+_FILTER = re.compile(r"filter\..+\.(?:clean|smudge|process|required)", re.DOTALL)
+# Where git says a value comes from that whoever wrote the repository may have set.
+_THEIRS = ("local", "worktree")
 
 
 class Commit:
@@ -55,23 +65,54 @@ def commit_of(folder: Path) -> str | None:
 
     None without git, outside of a repository, before the first commit, and where git takes longer than five seconds.
     """
-    # Variables that a hook or another git sets would mean another repository than the folder's.
+    # Variables that a hook or another git sets would mean another repository than the folder's. What a partial clone lacks is
+    # not fetched: its remote may name a command.
     env = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    env |= {"GIT_OPTIONAL_LOCKS": "0", "GIT_NO_LAZY_FETCH": "1", "GIT_ALLOW_PROTOCOL": "none", "LC_ALL": "C"}
+    filters = _filters(folder, env)
+    if filters is None:
+        return None
+    settings = [*_HARMLESS.items(), *filters.items()]
+    env["GIT_CONFIG_COUNT"] = str(len(settings))
+    for number, (key, value) in enumerate(settings):
+        env |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
+    told = _git(
+        folder, env, "status", "--porcelain=v2", "--branch", "--no-renames", "--ignore-submodules=dirty", "--", "."
+    )
+    lines = (told or "").splitlines()
+    head = next((line.removeprefix("# branch.oid ") for line in lines if line.startswith("# branch.oid ")), "")
+    if told is None or not head or head == "(initial)":
+        return None
+    return head + "+" * any(not line.startswith("#") for line in lines)
+
+
+def _filters(folder: Path, env: Mapping[str, str]) -> dict[str, str] | None:
+    """The filters that the repository itself sets, each with the value that runs nothing; those of the user stay."""
+    told = _git(folder, env, "config", "--show-scope", "--null", "--name-only", "--list")
+    if told is None:
+        return None
+    words = told.split("\0")
+    pairs = zip(words[::2], words[1::2], strict=False)
+    return {
+        key: "false" if key.endswith(".required") else ""
+        for scope, key in pairs
+        if scope in _THEIRS and _FILTER.fullmatch(key)
+    }
+
+
+def _git(folder: Path, env: Mapping[str, str], *words: str) -> str | None:
+    """What git prints; None where it fails or takes too long."""
     try:
         done = subprocess.run(
-            ["git", *_HARMLESS, "status", "--porcelain=v2", "--branch", "--no-renames", "--", "."],
+            ["git", *words],
             cwd=folder,
-            env={**env, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"},
+            env=env,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             timeout=_PATIENCE,
             check=False,
         )
-    except (OSError, subprocess.TimeoutExpired):
+    except (OSError, ValueError, subprocess.TimeoutExpired):
         return None
-    lines = done.stdout.decode("utf-8", "replace").splitlines()
-    head = next((line.removeprefix("# branch.oid ") for line in lines if line.startswith("# branch.oid ")), "")
-    if done.returncode or not head or head == "(initial)":
-        return None
-    return head + "+" * any(not line.startswith("#") for line in lines)
+    return None if done.returncode else done.stdout.decode("utf-8", "surrogateescape")
