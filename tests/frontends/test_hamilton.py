@@ -108,6 +108,13 @@ def test_a_version_that_is_not_there_lists_those_that_are(tmp_path):
     assert "there are: 'v1', 'v2'" in found.value.message
 
 
+def test_the_choices_of_a_module_are_listed_with_the_one_in_force(tmp_path):
+    (tmp_path / "prompts.py").write_text(PROMPTS)
+    (choice,) = load(tmp_path / "prompts.py", config={"version": "v2"}).choices.values()
+    assert (choice.key, choice.values, choice.chosen) == ("version", ("v1", "v2"), "v2")
+    assert choice.nodes == ("greeting_prompt",)
+
+
 def test_a_key_that_nothing_decides_by_is_refused_with_the_nearest(tmp_path):
     with pytest.raises(UsageError, match=r"nothing decides by config .verison. or takes it. Did you mean .version."):
         flow_of(tmp_path, PROMPTS, {"verison": "v1"})

@@ -18,7 +18,7 @@ from typing import Any
 
 from penstock.errors import LoadError, MissingDependency, UsageError
 from penstock.frontends.hamilton_calls import Adapters
-from penstock.frontends.hamilton_choices import check_keys, fitted, unchosen
+from penstock.frontends.hamilton_choices import check_keys, choices_of, fitted, unchosen
 from penstock.frontends.hamilton_nodes import Asked, flow_of, is_input, leaves
 from penstock.graph.check import nearest
 from penstock.graph.diagnostic import Diagnostic
@@ -93,6 +93,7 @@ def load_modules(
     else:
         flow = flow_of(nodes, config, Asked(asked, tasks=bool(found)), found, source)
     name = ", ".join(module.__name__ for module in modules)
+    flow = dataclasses.replace(flow, choices=choices_of(modules, config))
     return _replaced(flow, name, tuple(warnings))
 
 

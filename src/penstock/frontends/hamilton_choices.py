@@ -17,6 +17,7 @@ from typing import Any
 
 from penstock.errors import LoadError, UsageError
 from penstock.graph.check import nearest
+from penstock.graph.choice import Choice
 
 _ONE = ("when",)
 _MANY = ("when_in",)
@@ -107,6 +108,21 @@ def unchosen(modules: Sequence[ModuleType], config: Mapping[str, Any]) -> dict[s
             if choices:
                 found[node] = choices
     return found
+
+
+def choices_of(modules: Sequence[ModuleType], config: Mapping[str, Any]) -> dict[str, Choice]:
+    """The configuration keys that alternatives decide by, with the values they know; nothing stands in where none is chosen."""
+    values: dict[str, list[Any]] = {}
+    nodes: dict[str, list[str]] = {}
+    for module in modules:
+        for one in _read(module)[0]:
+            for key, known in (*one.fits.items(), *one.excludes.items()):
+                values.setdefault(key, []).extend(value for value in known if value not in values.get(key, ()))
+                if one.node not in nodes.setdefault(key, []):
+                    nodes[key].append(one.node)
+    return {
+        key: Choice(key, tuple(known), chosen=config.get(key), nodes=tuple(nodes[key])) for key, known in values.items()
+    }
 
 
 def _by_node(alternatives: Sequence[Alternative]) -> dict[str, list[Alternative]]:
