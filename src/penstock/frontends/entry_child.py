@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import ast
-import json
-import subprocess
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from penstock.environments.loading import loader_command, loader_variables
+from penstock.environments.loading import ask_loader
 from penstock.errors import LoadError
 from penstock.frontends.entry_signature import EntrySignature, Port
 from penstock.frontends.entry_types import NOTHING, of_annotation, of_value
@@ -24,21 +22,17 @@ def ask_for_entry(folder: Path, module: str, name: str) -> EntrySignature:
     Raises:
         LoadError: It cannot be imported, or is nothing that can be called as a flow.
     """
-    command = [*loader_command("penstock.tools.entry_description"), str(folder), module, name]
     try:
-        done = subprocess.run(command, capture_output=True, cwd=folder, timeout=_SECONDS, env=loader_variables())
-    except subprocess.TimeoutExpired as error:
+        told = ask_loader("penstock.tools.entry_description", [str(folder), module, name], cwd=folder, seconds=_SECONDS)
+    except TimeoutError as error:
         raise LoadError(
             f"Importing {module!r} took longer than {_SECONDS} s; what it does at import belongs in a function.",
             code="PythonLoadError",
         ) from error
-    try:
-        answer = json.loads(done.stdout)
-    except ValueError:
-        answer = {"error": f"its process ended with {done.returncode}: {done.stderr.decode(errors='replace')[-500:]}"}
+    answer = told.answer or {"error": f"its process ended with {told.code}: {told.said[-500:]}"}
     if "error" in answer:
         raise LoadError(
-            f"Failed to load python function {name!r} from module {module!r}: {answer['error'].rstrip('.')}.",
+            f"Failed to load python function {name!r} from module {module!r}: {str(answer['error']).rstrip('.')}.",
             code="PythonLoadError",
         )
     return _signature(name, answer["description"])

@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import enum
 import importlib
 import inspect
 import json
+import os
 import sys
 import typing
 from collections.abc import Callable
@@ -102,15 +102,20 @@ def load(module: str, name: str) -> Any:
 
 def main(folder: str, module: str, name: str) -> None:
     """Print the description of ``module:name`` in ``folder``, or why there is none."""
-    # What the code prints while it is imported is not the answer.
-    with contextlib.redirect_stdout(sys.stderr):
-        try:
-            with Isolation(Path(folder)).importing():
-                answer: dict[str, Any] = {"description": describe(load(module, name))}
-        except (Exception, SystemExit) as error:
-            advice = hint(error, Path(folder))
-            answer = {"error": f"({type(error).__name__}) {error}" + (f". {advice}" if advice else "")}
-    sys.stdout.write(json.dumps(answer))
+    # What the code prints while it is imported, by whatever way, is not the answer.
+    target = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        with Isolation(Path(folder)).importing():
+            answer: dict[str, Any] = {"description": describe(load(module, name))}
+    except (Exception, SystemExit) as error:
+        advice = hint(error, Path(folder))
+        answer = {"error": f"({type(error).__name__}) {error}" + (f". {advice}" if advice else "")}
+    with os.fdopen(target, "wb") as pipe:
+        pipe.write(json.dumps(answer).encode("utf-8", "backslashreplace"))
+    # Threads that the code started must not keep the process alive.
+    sys.stderr.flush()
+    os._exit(0)
 
 
 if __name__ == "__main__":

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from penstock.environments.loading import loader_command, loader_variables
+from penstock.environments.loading import ask_loader
 from penstock.errors import LoadError, PenstockError, UsageError
 from penstock.frontends.chosen import Chosen
 from penstock.graph.flow import Flow
@@ -37,24 +36,20 @@ def describe(path: Path, chosen: Chosen, environment: Mapping[str, str]) -> Flow
         raise UsageError(
             f"{path}: the configuration of a flow that others load must be plain JSON: {error}."
         ) from error
-    command = loader_command("penstock.frontends.describe")
     try:
-        done = subprocess.run(
-            command, input=text.encode(), capture_output=True, timeout=_SECONDS, env=loader_variables()
-        )
-    except subprocess.TimeoutExpired as error:
+        told = ask_loader("penstock.frontends.describe", request=text.encode(), seconds=_SECONDS)
+    except TimeoutError as error:
         raise LoadError(
             f"{path}: importing it takes longer than {_SECONDS} s; what it does at import belongs in a function.",
             code="PythonLoadError",
         ) from error
-    try:
-        answer: dict[str, Any] = json.loads(done.stdout)
-    except ValueError as error:
-        said = done.stderr.decode(errors="replace").strip()[-500:]
+    answer = told.answer
+    if answer is None:
+        said = told.said[-500:]
         raise LoadError(
-            f"{path}: the process that imports it ended with {done.returncode}{f': {said}' if said else '.'}",
+            f"{path}: the process that imports it ended with {told.code}{f': {said}' if said else '.'}",
             code="PythonLoadError",
-        ) from error
+        )
     if "error" in answer:
         raise _error(answer["error"])
     flow = unpack(answer["flow"])
