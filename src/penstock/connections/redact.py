@@ -21,6 +21,7 @@ _STAND_INS = re.compile(
 )
 _SECRET_VARIABLE = re.compile(r"(?i)(^|_)(API_?KEY|SECRET|TOKEN|PASSWORD|PASSWD|CONNECTION_?STRING)$|_(KEY|PWD|PAT)$")
 _SECRET_HEADER = re.compile(r"(?i)auth|key|token|secret|cookie|password|credential|signature|session")
+_SCHEME = re.compile(r"(?i)(bearer|basic|digest)( .{0,7})?")
 # Shorter values of variables with such names are switches and paths, not keys.
 _SHORTEST_VARIABLE = 8
 
@@ -95,6 +96,12 @@ def secrets_of(connection: Connection) -> set[str]:
         elif value is not None:
             found.add(str(value))
     return found
+
+
+def secret_headers(headers: Iterable[tuple[str, str]]) -> set[str]:
+    """What in the headers of a request lets somebody in, where it is long enough to be a key."""
+    found = {one for name, value in headers for one in _header(name, value)}
+    return {one for one in found if len(one) >= _SHORTEST_VARIABLE and not _SCHEME.fullmatch(one)}
 
 
 def secret_variables(variables: Mapping[str, str]) -> set[str]:

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Iterator
 from types import ModuleType
 from typing import Any
 
+from penstock.connections.redact import Redactor, secret_headers
 from penstock.errors import ModelError
 from penstock.models.model import Completion, Request
 from penstock.models.pool import Models
@@ -20,6 +21,7 @@ from penstock.tools.sdk.wire import Answer, asked, body_of
 from penstock.tracing.notes import NOTES
 
 _EVENTS = "text/event-stream"
+_LARGEST = 50_000_000
 _intercepted: list[ModuleType] = []
 
 
@@ -86,7 +88,17 @@ def _call(request: Any) -> tuple[Answer, Session] | None:
         found = asked(request.method, request.url.path, request.content)
     except Exception:  # a body that is sent piece by piece: no model call is
         return None
-    return None if found is None else (Answer(found, NOTES.get(), session.models.prices), session)
+    if found is None:
+        return None
+    return Answer(found, NOTES.get(), session.models.prices, _redactor(request, session)), session
+
+
+def _redactor(request: Any, session: Session) -> Redactor:
+    """Takes the keys of ``request`` out of text; the session's records do without them, too."""
+    keys = secret_headers(request.headers.items())
+    if session.connections is not None and not keys <= session.connections.secrets():
+        session.connections.also_secret(keys)
+    return Redactor(keys)
 
 
 async def _ask(models: Models, request: Request) -> Completion:
@@ -125,7 +137,7 @@ _NO_RETRY = {"x-should-retry": "false"}
 
 def _watched(response: Any, answer: Answer, session: Session, tee: Any) -> Any:
     write = session.models.write
-    if response.status_code >= 400:
+    if not response.is_success:
         answer.failed(f"HTTP {response.status_code}: {_text(response)}")
     elif not response.is_stream_consumed:
         streams = response.headers.get("content-type", "").startswith(_EVENTS)
@@ -157,8 +169,10 @@ class _Tee:
         self._watch.end()
 
     def close(self) -> None:
-        self._watch.end()
-        self._stream.close()
+        try:
+            self._watch.end()
+        finally:
+            self._stream.close()
 
 
 class _AsyncTee:
@@ -174,8 +188,10 @@ class _AsyncTee:
         self._watch.end()
 
     async def aclose(self) -> None:
-        self._watch.end()
-        await self._stream.aclose()
+        try:
+            self._watch.end()
+        finally:
+            await self._stream.aclose()
 
 
 class _Watch:
@@ -184,10 +200,19 @@ class _Watch:
         self._events = events
         self._write = write
         self._pieces: list[bytes] = []
+        self._size = 0
         self._over = False
 
     def see(self, chunk: bytes) -> None:
-        if self._events:
+        if self._over:
+            return
+        self._size += len(chunk)
+        if self._size > _LARGEST:
+            # It goes on to whoever reads it; kept twice it could be more than there is memory.
+            self._over = True
+            self._pieces.clear()
+            self._answer.failed(f"The endpoint's answer has more than {_LARGEST:,} bytes, which are not recorded.")
+        elif self._events:
             self._answer.feed(chunk)
         else:
             self._pieces.append(chunk)

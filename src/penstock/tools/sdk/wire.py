@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from penstock.connections.redact import Redactor
 from penstock.models.answer import completion_of, read, usage_of
 from penstock.models.chunks import chunks_of
 from penstock.models.merge import merger
@@ -38,7 +39,7 @@ def asked(method: str, path: str, body: bytes) -> Request | None:
         return None
     try:
         params = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(params, dict):
         return None
@@ -69,10 +70,12 @@ class Answer:
         request: What was asked.
         notes: Those of the node that asked, None where none did.
         prices: For the cost.
+        redact: Takes out what the request was let in with, should the endpoint repeat it.
     """
 
-    def __init__(self, request: Request, notes: Notes | None, prices: Prices) -> None:
+    def __init__(self, request: Request, notes: Notes | None, prices: Prices, redact: Redactor | None = None) -> None:
         self.request = request
+        self._redact = redact or Redactor()
         self.whole: dict[str, Any] | None = None
         self._notes = notes
         self._prices = prices
@@ -89,6 +92,7 @@ class Answer:
         """No answer came, or a refusal."""
         if self._notes is not None:
             request, spent = self.request, time.perf_counter() - self._clock
+            message = self._redact.text(message)
             shown = message if len(message) <= 500 else message[:500] + "…"
             self._notes.call(
                 ModelCall(request.api, request.model, request.params, None, NO_USAGE, self._started, spent, error=shown)
@@ -98,7 +102,7 @@ class Answer:
         """A whole answer of JSON."""
         try:
             raw = json.loads(body)
-        except ValueError:
+        except (ValueError, RecursionError):
             self.failed("The endpoint's answer is no JSON.")
             return
         self._take(raw)
@@ -126,6 +130,7 @@ class Answer:
 
     def _take(self, raw: Any) -> None:
         try:
+            raw = self._redact.value(raw) if self._redact else raw
             usage = usage_of(raw, self.request, self._prices)
             read(self.request.api, raw)
             spent = time.perf_counter() - self._clock
