@@ -47,7 +47,7 @@ def flows(work, loud, write):
         pytest.param(
             "flow test --flow empty",
             2,
-            "empty: holds neither flow.dag.yaml nor flow.flex.yaml nor flow.penstock.yaml.",
+            "empty: holds neither flow.dag.yaml nor flow.flex.yaml nor flow.penstock.yaml nor flow.chat.yaml.",
             id="folder without a flow",
         ),
         pytest.param(

@@ -34,8 +34,7 @@ from penstock.engine.aggregate import Aggregation
 from penstock.engine.jsonable import Encoder, recorded
 from penstock.environments.choose import note_of_unmet
 from penstock.errors import UsageError
-from penstock.frontends.load import load
-from penstock.frontends.prompty import answering
+from penstock.frontends.load import for_conversation, load
 from penstock.graph.flow import Flow
 from penstock.graph.override import override_inputs
 from penstock.models.pool import Models
@@ -108,7 +107,7 @@ def open_flow(arguments: argparse.Namespace) -> FlowFunction:
         note(said)
     flow = override_inputs(flow, pairs(arguments.overrides, "--overrides"))
     if arguments.interactive:
-        flow = answering(flow)
+        flow = for_conversation(flow)
     models = Models(settings, offline_spec(arguments), secrets=connections.secrets())
     return FlowFunction(flow, connections, models, variables, settings)
 

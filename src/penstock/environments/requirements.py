@@ -172,10 +172,13 @@ def name_of(line: str) -> str | None:
 
 def unmet(requirements: Requirements, have: Mapping[str, str]) -> list[str]:
     """What is asked for and not installed here, or in another version, each as words for people."""
-    from packaging.requirements import InvalidRequirement, Requirement  # 15 ms, for those who have such a file
+    lines = [line for line in requirements.lines if normal(line) not in have]  # a bare name that is there is met
+    if not any(map(name_of, lines)):
+        return []
+    from packaging.requirements import InvalidRequirement, Requirement  # 15 ms, for those who ask for versions
 
     found: list[str] = []
-    for line in requirements.lines:
+    for line in lines:
         if name_of(line) is None:
             continue
         try:

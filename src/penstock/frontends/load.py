@@ -59,7 +59,8 @@ def find(source: str | Path) -> Path:
         listed = ", ".join(file.name for file in found)
         raise LoadError(f"{path}: holds more than one flow file ({listed}); name the one you mean.", code="InvalidFlow")
     raise LoadError(
-        f"{path}: holds neither flow.dag.yaml nor flow.flex.yaml nor flow.penstock.yaml.", code="InvalidFlow"
+        f"{path}: holds neither flow.dag.yaml nor flow.flex.yaml nor flow.penstock.yaml nor flow.chat.yaml.",
+        code="InvalidFlow",
     )
 
 
@@ -130,6 +131,11 @@ def told_elsewhere(source: str | Path) -> bool:
     return path.suffix == ".py" or path.name.startswith("flow.penstock.")
 
 
+def for_conversation(flow: Flow) -> Flow:
+    """``flow`` as it answers in a conversation: with a text, also where it would give the model's whole answer."""
+    return _loaded("prompty", "answering", flow) if flow.source.format == "prompty" else flow
+
+
 def is_group(document: Document) -> bool:
     """Whether the file is a chat group: told by its content, not by its name."""
     value: Any = document.value
@@ -143,9 +149,11 @@ def _loaded(front_end: str, function: str, *arguments: Any) -> Flow:
 
 
 def is_flex(document: Document) -> bool:
-    """Whether the file is a flex flow: told by its content, not by its name."""
+    """Whether the file is a flex flow: told by its content; by its name where it has no nodes either (``entry`` mistyped)."""
     value: Any = document.value
-    return isinstance(value, Mapping) and "entry" in value
+    if isinstance(value, Mapping) and ("entry" in value or "nodes" in value):
+        return "entry" in value
+    return Path(document.file).name.startswith("flow.flex.")
 
 
 def _chosen(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,7 +17,6 @@ from penstock.tools.function import bind_function
 from penstock.tools.llm import bind_llm
 from penstock.tools.package import bind_custom_llm, bind_package
 from penstock.tools.prompt import bind_prompt
-from penstock.tools.prompty import bind_prompty
 from penstock.tools.python import bind_python
 from penstock.tools.used import Used, noting
 
@@ -46,7 +46,11 @@ def _resolve(node: Node, literals: Mapping[str, Any], references: Mapping[str, R
     if call.type == "function":
         return bind_function(call, literals, context, node.name)
     if call.type == "prompty":
-        return bind_prompty(call, literals, context, node.name)
+        # Imported by name: what reads prompties is two dozen modules, for which no other kind of flow need wait.
+        bound: Bound = importlib.import_module("penstock.tools.prompty").bind_prompty(
+            call, literals, context, node.name
+        )
+        return bound
     if call.type == "prompt":
         return bind_prompt(call, literals, references, context, node.name)
     if call.type == "llm":
