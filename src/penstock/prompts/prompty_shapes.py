@@ -49,6 +49,19 @@ def named(value: Any, what: str, file: str, key: str = "name") -> Iterator[tuple
         yield str(entry[key]), entry
 
 
+def a_map(value: Any, what: str, file: str) -> Mapping[str, Any]:
+    """The map that ``value`` is; an empty one where there is nothing.
+
+    Raises:
+        LoadError: It is anything else.
+    """
+    if value is None:
+        return {}
+    if isinstance(value, Mapping):
+        return value
+    raise LoadError(f"{file}: {what} must be a map, not {value!r}.", code="InvalidPrompty")
+
+
 def object_schema(properties: Any, file: str, *, strict: bool = False, what: str = "outputs") -> dict[str, Any]:
     """The JSON schema of a map with ``properties`` (spec 2.0, 7.1.4); in strict mode all of them are there, perhaps null."""
     made: dict[str, Any] = {}

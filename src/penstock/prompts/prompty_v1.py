@@ -9,7 +9,7 @@ from typing import Any
 
 from penstock.errors import LoadError
 from penstock.prompts.prompty import PromptyInput, PromptyModel
-from penstock.prompts.prompty_shapes import input_type, named, scalar_kind, schema_type
+from penstock.prompts.prompty_shapes import a_map, input_type, named, scalar_kind, schema_type
 
 _APIS = ("chat", "completion", "embedding")
 
@@ -43,7 +43,7 @@ def v1_model(header: Mapping[str, Any], shared: Mapping[str, Any], file: str) ->
     Raises:
         LoadError: An api that a model endpoint does not offer, or settings that are no map.
     """
-    model = _map(header.get("model"), "model", file)
+    model = a_map(header.get("model"), "model", file)
     connection = {
         **shared,
         **_connection(model.get("connection", model.get("configuration")), file),
@@ -53,7 +53,7 @@ def v1_model(header: Mapping[str, Any], shared: Mapping[str, Any], file: str) ->
         raise LoadError(
             f"{file}: model.api {api!r} is not supported; there are: {', '.join(_APIS)}.", code="InvalidPrompty"
         )
-    parameters = dict(_map(model.get("options", model.get("parameters")), "model.options", file))
+    parameters = dict(a_map(model.get("options", model.get("parameters")), "model.options", file))
     tools = _tools(header.get("tools"), file)
     if tools and "tools" not in parameters:
         parameters["tools"] = tools
@@ -72,7 +72,7 @@ def v1_model(header: Mapping[str, Any], shared: Mapping[str, Any], file: str) ->
 
 def _connection(value: Any, file: str) -> Mapping[str, Any]:
     # A bare text is the name of a connection.
-    return {"connection": value} if isinstance(value, str) else _map(value, "model.connection", file)
+    return {"connection": value} if isinstance(value, str) else a_map(value, "model.connection", file)
 
 
 def _response_format(name: str, outputs: Mapping[str, Any]) -> dict[str, Any]:
@@ -104,7 +104,7 @@ def _function(name: str, spec: Mapping[str, Any], file: str) -> dict[str, Any]:
     parameters = dict(named(spec.get("parameters") or inside, f"parameters of tool {name!r}", file))
     properties: dict[str, Any] = {}
     for key, one in parameters.items():
-        one = _map(one, f"parameter {key!r} of tool {name!r}", file)
+        one = a_map(one, f"parameter {key!r} of tool {name!r}", file)
         properties[key] = {
             "type": one.get("type", "string"),
             **({"description": one["description"]} if one.get("description") else {}),
@@ -176,13 +176,5 @@ def shared_connection(folder: Path) -> dict[str, Any]:
                 f'{file}: must be a JSON map with a "default" entry, the connection of the prompties below.',
                 code="InvalidPrompty",
             ) from error
-        return dict(_map(found, "default", str(file)))
+        return dict(a_map(found, "default", str(file)))
     return {}
-
-
-def _map(value: Any, what: str, file: str) -> Mapping[str, Any]:
-    if value is None:
-        return {}
-    if isinstance(value, Mapping):
-        return value
-    raise LoadError(f"{file}: {what} must be a map, not {value!r}.", code="InvalidPrompty")

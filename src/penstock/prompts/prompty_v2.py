@@ -8,7 +8,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from penstock.errors import LoadError
 from penstock.prompts.prompty import PromptyInput, PromptyModel
-from penstock.prompts.prompty_shapes import input_type, named, object_schema, scalar_kind
+from penstock.prompts.prompty_shapes import a_map, input_type, named, object_schema, scalar_kind
 
 APIS = ("chat", "embedding", "responses")
 RICH = ("thread", "image", "file", "audio")
@@ -59,14 +59,14 @@ def v2_model(header: Mapping[str, Any], file: str) -> PromptyModel:
         LoadError: An apiType, a connection or a tool that cannot be served.
     """
     model = header.get("model")
-    model = {"id": model} if isinstance(model, str) else _map(model, "model", file)
+    model = {"id": model} if isinstance(model, str) else a_map(model, "model", file)
     api = str(model.get("apiType") or "chat")
     if api not in APIS:
         raise LoadError(
             f"{file}: model.apiType {api!r} is not supported; there are: {', '.join(APIS)}.", code="InvalidPrompty"
         )
     provider = str(model.get("provider") or "openai").lower()
-    parameters = _options(_map(model.get("options"), "model.options", file), provider, api)
+    parameters = _options(a_map(model.get("options"), "model.options", file), provider, api)
     tools = _tools(header.get("tools"), file)
     if tools and api != "embedding":
         parameters["tools"] = (
@@ -77,7 +77,7 @@ def v2_model(header: Mapping[str, Any], file: str) -> PromptyModel:
     return PromptyModel(
         api=api,
         name=str(model.get("id") or ""),
-        configuration=_configuration(_map(model.get("connection"), "model.connection", file), provider, file),
+        configuration=_configuration(a_map(model.get("connection"), "model.connection", file), provider, file),
         parameters=parameters,
     )
 
@@ -104,7 +104,7 @@ def _structured(outputs: Any, api: str, file: str) -> dict[str, Any]:
 def _tools(value: Any, file: str) -> list[dict[str, Any]]:
     made = []
     for name, spec in named(value, "tools", file):
-        spec = _map(spec, f"tool {name!r}", file)
+        spec = a_map(spec, f"tool {name!r}", file)
         kind = str(spec.get("kind") or "function")
         if kind != "function":
             raise LoadError(
@@ -201,11 +201,3 @@ def _input(name: str, spec: Any) -> PromptyInput:
         is_chat_history=True if kind == "thread" else None,
         kind=kind if kind in RICH else "",
     )
-
-
-def _map(value: Any, what: str, file: str) -> Mapping[str, Any]:
-    if value is None:
-        return {}
-    if isinstance(value, Mapping):
-        return value
-    raise LoadError(f"{file}: {what} must be a map, not {value!r}.", code="InvalidPrompty")

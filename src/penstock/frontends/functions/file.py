@@ -99,13 +99,9 @@ def _inputs(read: Findings, value: Any) -> dict[str, FlowInput]:
         # The type alone may stand in place of a map.
         spec = {"type": raw} if isinstance(raw, str) else read.mapping(raw, what, "inputs", name)
         read.unknown(spec, keys.INPUT, what, "inputs", name)
-        kind = spec.get("type")
-        if kind is not None and kind not in TYPES:
-            hint = nearest(str(kind), TYPES)
-            read.error("InvalidType", f"{what} has the unknown type {kind!r}.", "inputs", name, "type", hint=hint)
         found[str(name)] = FlowInput(
             name=str(name),
-            type=str(kind or ""),
+            type=_type(read, spec.get("type"), what, "inputs", str(name)),
             default=spec.get("default"),
             description=str(spec.get("description") or ""),
             is_chat_input=bool(spec.get("is_chat_input")),
@@ -127,14 +123,10 @@ def _outputs(read: Findings, value: Any) -> dict[str, FlowOutput]:
         # The function alone may stand in place of a map.
         spec = {"function": raw} if isinstance(raw, str) else read.mapping(raw, what, "outputs", name)
         read.unknown(spec, keys.OUTPUT, what, "outputs", name)
-        kind = spec.get("type")
-        if kind is not None and kind not in TYPES:
-            hint = nearest(str(kind), TYPES)
-            read.error("InvalidType", f"{what} has the unknown type {kind!r}.", "outputs", name, "type", hint=hint)
         found[str(name)] = FlowOutput(
             name=str(name),
             value=str(spec.get("function") or name),
-            type=str(kind or ""),
+            type=_type(read, spec.get("type"), what, "outputs", str(name)),
             description=str(spec.get("description") or ""),
             is_chat_output=bool(spec.get("is_chat_output")),
             line=read.document.line("outputs", name),
@@ -147,3 +139,11 @@ def _prompts(read: Findings, value: Mapping[str, Any]) -> dict[str, str]:
         if not isinstance(text, str):
             read.error(_CODE, f"The prompt {name!r} must be text, @FILE or a reference, not {text!r}.", "prompts", name)
     return {name: str(text) for name, text in value.items()}
+
+
+def _type(read: Findings, kind: Any, what: str, *path: str) -> str:
+    """The name of a type; empty where there is none. An unknown one is a finding."""
+    if kind is not None and kind not in TYPES:
+        hint = nearest(str(kind), TYPES)
+        read.error("InvalidType", f"{what} has the unknown type {kind!r}.", *path, "type", hint=hint)
+    return str(kind or "")
