@@ -1,9 +1,10 @@
-"""Every script of Hamilton's examples and contributed modules, with each graph executed by Hamilton and by Penstock.
+"""Every script and module of Hamilton's examples and contributed dataflows, each graph executed by Hamilton and by Penstock.
 
-``PENSTOCK_HAMILTON=CHECKOUT python tests/hamilton/compare_examples.py [-v] [PART OF A PATH]`` prints a line for each script
-that executes a graph at all (with -v for all), and leaves with 1 where an output differs. Scripts that want data, keys or
-packages that are not there end early; what they had executed until then counts. With ``OPENAI_BASE_URL`` set to an endpoint
-that answers the same question the same way, those that ask models take part.
+``PENSTOCK_HAMILTON=CHECKOUT python tests/hamilton/compare_examples.py [-v] [PART OF A PATH]`` prints a line for each file
+that executes a graph at all (with -v for all), and leaves with 1 where an output differs. Scripts run as they are: those that
+want data, keys or packages that are not there end early; what they had executed until then counts. Modules are executed
+function by function with made-up inputs. With ``OPENAI_BASE_URL`` set to an endpoint that answers the same question the same
+way, those that ask models take part; nothing else beyond this machine is reached. Files are written where the checkout lies.
 """
 
 import collections
@@ -15,7 +16,12 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-SECONDS = 90
+SECONDS = 60
+_NO_NETWORK = {
+    "HTTP_PROXY": "http://127.0.0.1:9",
+    "HTTPS_PROXY": "http://127.0.0.1:9",
+    "NO_PROXY": "127.0.0.1,localhost",
+}
 # These wait for somebody, start servers, or need a cluster.
 LEFT_OUT = (
     "streamlit",
@@ -31,7 +37,8 @@ LEFT_OUT = (
 )
 
 
-def scripts(checkout, part):
+def files(checkout, part):
+    """Pairs of what executes a file and the file."""
     for folder in ("examples", "contrib/hamilton"):
         for path in sorted((checkout / folder).rglob("*.py")):
             name = str(path.relative_to(checkout))
@@ -39,41 +46,51 @@ def scripts(checkout, part):
                 continue
             text = path.read_text(encoding="utf-8", errors="replace")
             if "driver" in text and (".execute(" in text or ".materialize(" in text):
-                yield path
+                yield "shadow.py", path
+            if any(_is_dataflow(line) for line in text.splitlines()):
+                yield "module_shadow.py", path
 
 
-def run(checkout, path):
+def _is_dataflow(line):
+    """Whether it begins a function that could be a node: one that says what it gives."""
+    return line.startswith(("def ", "async def ")) and "main(" not in line and "def _" not in line
+
+
+def run(checkout, way, path):
     with tempfile.TemporaryDirectory() as scratch:
         results = Path(scratch) / "results.jsonl"
-        command = [sys.executable, str(Path(__file__).with_name("shadow.py")), str(results), path.name]
-        env = {**os.environ, "MPLBACKEND": "agg", "HAMILTON_TELEMETRY_ENABLED": "false"}
+        command = [sys.executable, str(Path(__file__).with_name(way)), str(results), path.name]
+        env = {**os.environ, "MPLBACKEND": "agg", "HAMILTON_TELEMETRY_ENABLED": "false", **_NO_NETWORK}
         try:
             done = subprocess.run(
                 command, cwd=path.parent, env=env, capture_output=True, timeout=SECONDS, stdin=subprocess.DEVNULL
             )
             said = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
+            failed = done.returncode != 0
         except subprocess.TimeoutExpired:
-            said = [f"not done after {SECONDS} s"]
+            said, failed = [f"not done after {SECONDS} s"], True
         found = results.read_text(encoding="utf-8").splitlines() if results.exists() else []
-        return path.relative_to(checkout), [json.loads(line) for line in found], "".join(said)[:160]
+        return path.relative_to(checkout), way, [json.loads(line) for line in found], "".join(said)[:160], failed
 
 
 def main():
     checkout = Path(os.environ["PENSTOCK_HAMILTON"])
     part = next((word for word in sys.argv[1:] if word != "-v"), "")
-    total = collections.Counter()
-    ran = 0
+    total, ran, silent, ends = collections.Counter(), collections.Counter(), collections.Counter(), 0
     with ThreadPoolExecutor(2) as pool:
-        for name, found, said in pool.map(lambda path: run(checkout, path), list(scripts(checkout, part))):
+        for name, way, found, said, failed in pool.map(lambda one: run(checkout, *one), list(files(checkout, part))):
             verdicts = collections.Counter(item["verdict"] for item in found)
             total += verdicts
-            ran += bool(found)
+            (ran if found else silent)[way] += 1
+            ends += bool(found) and failed
             if found or "-v" in sys.argv:
-                print(f"{name}: {dict(verdicts)} {said if not found else ''}".rstrip())
+                print(f"{name} ({way}): {dict(verdicts)} {said if failed or not found else ''}".rstrip(), flush=True)
             for item in found:
-                if item["verdict"] in ("different", "unstable"):
-                    print(f"    {item['verdict']}: {item['asked']}: {item['detail']}")
-    print(f"{ran} scripts executed {sum(total.values())} graphs: {dict(total)}")
+                if item["verdict"] not in ("equal", "both raise"):
+                    print(f"    {item['verdict']}: {item['asked']}: {item['detail']}", flush=True)
+    for way, kind in (("shadow.py", "scripts"), ("module_shadow.py", "modules")):
+        print(f"{ran[way]} {kind} executed a graph, {silent[way]} could not or have none")
+    print(f"{sum(total.values())} graphs: {dict(total)}; {ends} files ended early")
     return 1 if total["different"] else 0
 
 

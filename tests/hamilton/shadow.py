@@ -1,13 +1,15 @@
 """Runs a script that uses Hamilton, and executes each of its graphs twice: with Hamilton's executor and with Penstock's.
 
 ``python shadow.py RESULTS SCRIPT [ARGUMENTS]`` appends a line of JSON to RESULTS for each graph: the names asked for and
-``equal``, ``both raise``, ``unstable`` (two executions by Hamilton itself differ) or ``different``.
+``equal``, ``both raise`` (the same), ``both raise, another first``, ``unstable`` (two executions by Hamilton itself differ)
+or ``different``.
 """
 
 import json
 import runpy
 import sys
 import types
+from concurrent.futures import Future
 from pathlib import Path
 
 from hamilton import async_driver, driver
@@ -16,6 +18,8 @@ from penstock.compat.hamilton.execution import GraphExecutor
 
 
 def alike(one, other):
+    if isinstance(other, Future):  # Hamilton's FutureAdapter has its driver wait for these afterwards
+        other = other.result()
     if one is other:
         return True
     if type(one) is not type(other):
@@ -64,18 +68,27 @@ async def outcome_of(work):
         return None, error
 
 
-def verdict(mine, theirs, again):
-    """Of (value, error) pairs: Penstock's, Hamilton's, and a function for Hamilton's second."""
+def verdict(mine, theirs):
+    """Of (value, error) pairs: Penstock's and Hamilton's."""
     if theirs[1] is not None:
-        if mine[1] is not None:
+        if mine[1] is None:
+            return "different", f"only Hamilton raises {theirs[1]!r}"[:300]
+        if type(mine[1]) is type(theirs[1]):
             return "both raise", f"{type(theirs[1]).__name__}: {theirs[1]}"[:200]
-        return "different", f"only Hamilton raises {theirs[1]!r}"[:300]
+        # Penstock runs side by side what Hamilton runs in turn, so of several that fail another may be the first.
+        return "both raise, another first", f"Hamilton raises {theirs[1]!r}, Penstock {mine[1]!r}"[:300]
     if mine[1] is not None:
         return "different", f"only Penstock raises {mine[1]!r}"[:300]
-    if alike(mine[0], theirs[0]):
-        return "equal", ""
     wrong = [name for name in theirs[0] if not alike(mine[0].get(name), theirs[0][name])]
-    return ("unstable" if not alike(again(), theirs[0]) else "different"), ", ".join(wrong)[:300]
+    return ("different" if wrong else "equal"), ", ".join(wrong)[:300]
+
+
+def settled(found, theirs, again):
+    """A difference is none of Penstock's where Hamilton's second execution differs from its first as well."""
+    name, detail = found
+    if name == "different" and verdict(again, theirs)[0] == "different":
+        return "unstable", detail
+    return name, detail
 
 
 def shadow(log):
@@ -94,7 +107,8 @@ def shadow(log):
                 )
             )
             found = outcome(theirs)
-            log.add(final_vars, *verdict(mine, found, theirs))
+            said = verdict(mine, found)
+            log.add(final_vars, *(settled(said, found, outcome(theirs)) if said[0] == "different" else said))
             if found[1] is not None:
                 raise found[1]
             return found[0]
@@ -108,8 +122,13 @@ def shadow(log):
     async def raw_execute(self, final_vars, overrides=None, display_graph=False, inputs=None, **more):
         adapters = self.adapter.adapters
         mine = await outcome_of(run(self.graph, GraphExecutor(adapters), adapters, final_vars, overrides, inputs))
-        found = await outcome_of(raw(self, final_vars, overrides, display_graph, inputs=inputs))
-        log.add(final_vars, *verdict(mine, found, dict))
+
+        async def theirs():
+            return await raw(self, final_vars, overrides, display_graph, inputs=inputs)
+
+        found = await outcome_of(theirs())
+        said = verdict(mine, found)
+        log.add(final_vars, *(settled(said, found, await outcome_of(theirs())) if said[0] == "different" else said))
         if found[1] is not None:
             raise found[1]
         return found[0]

@@ -12,9 +12,12 @@ from penstock.tools.trace import trace
 
 pytest.importorskip("hamilton", reason="apache-hamilton is not installed: pip install 'penstock[hamilton]'")
 
+from hamilton.htypes import Collect, Parallelizable
+
 from hamilton import ad_hoc_utils, base
 from hamilton import async_driver as their_async
 from hamilton import driver as theirs
+from penstock.cli.main import main
 from penstock.compat.hamilton import async_driver as our_async
 from penstock.compat.hamilton import driver as ours
 from penstock.compat.hamilton.tracker import PenstockTracker
@@ -103,13 +106,83 @@ def test_each_execution_is_a_line_with_its_nodes(execute, settings):
     assert [node.status for node in bad.nodes if node.node == "ratio"] == [Status.FAILED]
 
 
-def test_traced_functions_are_spans_of_their_node(settings):
+async def traced_later(traced: int) -> int:
+    await asyncio.sleep(0)
+    return await _inner_later(traced)
+
+
+@trace
+async def _inner_later(x):
+    await asyncio.sleep(0)
+    return x
+
+
+@pytest.mark.parametrize("driver", [theirs, ours, their_async, our_async], ids=lambda module: module.__name__)
+def test_traced_functions_are_spans_of_their_node(driver, settings):
     with PenstockTracker("spans", settings=settings) as tracker:
-        module = ad_hoc_utils.create_temporary_module(traced)
-        theirs.Builder().with_modules(module).with_adapters(tracker).build().execute(["traced"], inputs={"x": 3})
+        module = ad_hoc_utils.create_temporary_module(traced, *([traced_later] if "async" in driver.__name__ else []))
+        builder = driver.Builder().with_modules(module).with_adapters(tracker)
+        if "async" in driver.__name__:
+
+            async def execute():
+                await (await builder.build()).execute(["traced_later"], inputs={"x": 3})
+
+            asyncio.run(execute())
+        else:
+            builder.build().execute(["traced"], inputs={"x": 3})
     [line] = lines(settings, "spans")[1]
-    [span] = line.nodes[0].spans
-    assert (span.name, span.output) == ("_inner", 3)
+    found = {node.node: [(span.name, span.output) for span in node.spans] for node in line.nodes}
+    assert found.pop("traced") == [("_inner", 3)]
+    assert found in ({}, {"traced_later": [("_inner_later", 3)]})
+    assert bool(found) == ("async" in driver.__name__)
+
+
+def words(text: str) -> Parallelizable[str]:
+    yield from text.split()
+
+
+def length(words: str) -> int:
+    return _inner(len(words))
+
+
+def lengths(length: Collect[int]) -> list[int]:
+    return list(length)
+
+
+@pytest.mark.parametrize("driver", [ours, our_async], ids=lambda module: module.__name__)
+def test_each_item_of_a_map_is_tracked(driver, settings):
+    with PenstockTracker("items", settings=settings) as tracker:
+        module = ad_hoc_utils.create_temporary_module(words, length, lengths)
+        builder = driver.Builder().with_modules(module).with_adapters(tracker)
+        if driver is our_async:
+
+            async def execute():
+                return await (await builder.build()).execute(["lengths"], inputs={"text": "a bb ccc"})
+
+            asyncio.run(execute())
+        else:
+            builder.build().execute(["lengths"], inputs={"text": "a bb ccc"})
+    [line] = lines(settings, "items")[1]
+    items = sorted((node.item, node.output, len(node.spans)) for node in line.nodes if node.node == "length")
+    assert items == [((0,), 1, 1), ((1,), 2, 1), ((2,), 3, 1)]
+
+
+@pytest.mark.parametrize("driver", [theirs, ours, their_async, our_async], ids=lambda module: module.__name__)
+def test_the_run_shows_in_the_commands_for_runs(driver, settings, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("PENSTOCK_HOME", str(settings.home))
+    with PenstockTracker("shown", settings=settings) as tracker:
+        (with_a_loop if "async" in driver.__name__ else plain)(driver)(tracker)
+    page = tmp_path / "page.html"
+    for command in (
+        ["run", "list"],
+        ["run", "show-details", "--name", "shown"],
+        ["run", "visualize", "--names", "shown", "--html-path", str(page), "--no-open"],
+    ):
+        assert main(command) == 0
+    said = capsys.readouterr().out
+    assert '"shown"' in said
+    assert "inputs.x" in said
+    assert "ratio" in page.read_text(encoding="utf-8")
 
 
 def test_a_tracker_that_saw_nothing_writes_nothing(settings):

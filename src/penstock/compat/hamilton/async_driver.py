@@ -14,7 +14,7 @@ from typing import Any
 
 from penstock.compat.hamilton import driver as plain
 from penstock.compat.hamilton import original
-from penstock.compat.hamilton.execution import GraphExecutor, check_names
+from penstock.compat.hamilton.execution import GraphExecutor, check_names, has_maps
 from penstock.errors import UsageError
 from penstock.frontends.hamilton import remote_sentence
 
@@ -47,7 +47,9 @@ class AsyncDriver:
     ) -> None:
         given = [*(adapters or ()), *([result_builder] if result_builder is not None else [])]
         self._driver = original.driver.Driver(config, *modules, adapter=given, _use_legacy_adapter=False, **options)
-        self._executor = GraphExecutor(given, node_concurrency=node_concurrency)
+        self._executor = GraphExecutor(
+            given, node_concurrency=node_concurrency, tasks=has_maps(self._driver.graph.nodes)
+        )
         if self._executor.adapters.remote:
             raise UsageError(f"{remote_sentence(self._executor.adapters.remote)} Use Driver with it, not AsyncDriver.")
         self._adapters = given

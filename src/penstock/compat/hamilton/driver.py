@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import Any, Self
 
 from penstock.compat.hamilton import original
-from penstock.compat.hamilton.execution import GraphExecutor, check_names
+from penstock.compat.hamilton.execution import GraphExecutor, check_names, has_maps
 from penstock.frontends.hamilton import remote_sentence, unheard_sentence
 from penstock.frontends.hamilton_calls import Adapters
 
@@ -58,6 +58,7 @@ class Driver:
         self.strict = strict
         adapters = driver.adapter.adapters
         tasks = isinstance(driver.graph_executor, original.driver.TaskBasedGraphExecutor)
+        tasks = tasks or has_maps(driver.graph.nodes)
         found = Adapters(adapters)
         if found.unheard:
             logger.warning(unheard_sentence(found.unheard))

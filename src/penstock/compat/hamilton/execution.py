@@ -115,6 +115,11 @@ class GraphExecutor:
         return program
 
 
+def has_maps(nodes: Mapping[str, Any]) -> bool:
+    """Whether nodes run once an item: then only the part of the execution tells adapters which item it is."""
+    return any(expands(node) for node in nodes.values())
+
+
 def _is_sequence(value: Any) -> bool:
     return isinstance(value, Iterable) and not isinstance(value, (str, bytes, Mapping))
 

@@ -26,12 +26,12 @@ _ITEM = re.compile(r"\.(\d+)(?=\.|$)")
 
 @dataclass(slots=True)
 class _Node:
-    """A node under way."""
+    """A node that is about to run, or runs: ``started`` and ``clock`` say since when."""
 
-    started: float
-    clock: float
     notes: Notes
-    token: Token[Any] | None = None
+    token: Token[Any] | None
+    started: float = 0.0
+    clock: float = 0.0
 
 
 @dataclass(slots=True)
@@ -156,6 +156,7 @@ class PenstockTracker(_Hooks):
 
     def pre_node_execute(self, *, run_id: str, node_: Any, task_id: str | None = None, **_: Any) -> _Later | None:
         """Begin a node."""
+        self._enter(run_id, node_.name, task_id)
         return self._act(run_id, lambda execution: self._begin_node(execution, node_.name, task_id))
 
     def post_node_execute(
@@ -174,7 +175,28 @@ class PenstockTracker(_Hooks):
         def act(execution: _Execution) -> None:
             self._end_node(execution, node_.name, task_id, kwargs, error, result)
 
+        self._leave(run_id, node_.name, task_id)
         return self._act(run_id, act)
+
+    def _enter(self, run_id: str, name: str, task_id: str | None) -> None:
+        """Take the node's notes from here on.
+
+        Hamilton's async driver calls the hook a first time where it makes the node's task, which takes this context along;
+        what is awaited later runs in a context of its own, from where nothing would reach the node.
+        """
+        execution = self._executions.get(run_id)
+        if execution is None or (name, task_id) in execution.running:
+            return
+        assert self._run is not None, "an execution is under way"
+        notes = Notes(self._run.redactor, _item(task_id))
+        execution.running[name, task_id] = _Node(notes, NOTES.set(notes))
+
+    def _leave(self, run_id: str, name: str, task_id: str | None) -> None:
+        execution = self._executions.get(run_id)
+        node = execution.running.get((name, task_id)) if execution is not None else None
+        if node is not None and node.token is not None:
+            NOTES.reset(node.token)
+            node.token = None
 
     def _act(self, run_id: str, act: Callable[[_Execution], None]) -> _Later | None:
         """Do it now, or when it is awaited: Hamilton's async driver calls each hook twice, first with tasks for values."""
@@ -193,12 +215,8 @@ class PenstockTracker(_Hooks):
         return self._run.begin()
 
     def _begin_node(self, execution: _Execution, name: str, task_id: str | None) -> None:
-        assert self._run is not None, "an execution is under way"
-        node = _Node(time.time(), time.perf_counter(), Notes(self._run.redactor, _item(task_id)))
-        if not execution.is_async:
-            # An async driver calls hooks in tasks of their own, whose context the node does not share.
-            node.token = NOTES.set(node.notes)
-        execution.running[name, task_id] = node
+        node = execution.running[name, task_id]
+        node.started, node.clock = time.time(), time.perf_counter()
 
     def _end_node(
         self,
@@ -213,8 +231,6 @@ class PenstockTracker(_Hooks):
         node = execution.running.pop((name, task_id), None)
         if node is None:
             return
-        if node.token is not None:
-            NOTES.reset(node.token)
         failure = None if error is None else failure_of(error, name, self._run.redactor)
         execution.failure = execution.failure or failure
         run = NodeRun(
