@@ -22,7 +22,8 @@ def literal(value: Any) -> str:
         return f'float("{value}")'
     if isinstance(value, str):
         text = repr(value)
-        return text if '"' in value else '"' + text[1:-1].replace("\\'", "'") + '"'
+        # With an apostrophe in it, and no quotation mark, it stands in quotation marks already.
+        return text if '"' in value or "'" in value else f'"{text[1:-1]}"'
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{literal(key)}: {literal(item)}" for key, item in value.items()) + "}"
     if isinstance(value, (list, tuple)):

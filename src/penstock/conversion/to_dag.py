@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -94,7 +95,7 @@ class ToDag:
             for value in choice.values:
                 node = self._alternatives[f"{key}={value}"].node(nodes[0])
                 if node is not None:
-                    entry = self._spec(node, f"{nodes[0]}_{value}")
+                    entry = self._spec(node, re.sub(r"\W", "_", f"{nodes[0]}_{value}"))
                     variants[str(value)] = {"node": entry}
             chosen = choice.values[0] if choice.active is None else choice.active
             self._variants[nodes[0]] = {"default_variant_id": str(chosen), "variants": variants}
@@ -191,11 +192,16 @@ class ToDag:
         return value
 
     def _file(self, name: str, text: str) -> str:
-        while (self.folder / name).exists() and (self.folder / name).read_bytes() != text.encode():
+        while self._taken(name, text):
             stem, dot, ending = name.rpartition(".")
             name = f"{stem}_{dot}{ending}"
         self.files[name] = text
         return name
+
+    def _taken(self, name: str, text: str) -> bool:
+        """Whether another text goes by that name, among the files made here or those that are there."""
+        there = self.folder / name
+        return self.files.get(name, text) != text or (there.exists() and there.read_bytes() != text.encode())
 
 
 def _given(**values: Any) -> dict[str, Any]:

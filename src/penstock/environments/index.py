@@ -20,7 +20,8 @@ _KEYS = {
     "default_timeout": "UV_HTTP_TIMEOUT",
     "timeout": "UV_HTTP_TIMEOUT",
 }
-_CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
+# To the last at-sign before the path: people write passwords with one in them.
+_CREDENTIALS = re.compile(r"(?<=://)[^/\s]+@")
 
 
 def without_credentials(text: str) -> str:

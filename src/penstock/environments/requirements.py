@@ -59,6 +59,8 @@ _CONSTRAINT = re.compile(r"(?:-c|--constraint)[ =]?\s*(.+)$")
 _PLACE = re.compile(r"(-e|--editable|-f|--find-links)[ =]\s*(.+)$")
 _MAX_FILES = 50
 _MAX_SOURCES = 500
+_MAX_BYTES = 10_000_000
+_MAX_FOLDER = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +226,8 @@ def _flat(file: Path, seen: set[Path]) -> Iterator[str]:
 
 def _text(file: Path) -> str:
     try:
+        if file.exists() and (not file.is_file() or file.stat().st_size > _MAX_BYTES):
+            raise LoadError(f"{file}: this is no file of requirements.", code="InvalidSource")
         data = file.read_bytes()
         # What `pip freeze > requirements.txt` writes in some shells.
         wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
@@ -253,7 +257,12 @@ def _meaning(line: str) -> str:
     if path.is_file():
         return f"{text} {hashlib.sha256(path.read_bytes()).hexdigest()}"
     if path.is_dir():
-        files = sorted(item for item in path.rglob("*") if item.is_file() and "__pycache__" not in item.parts)
+        found = (item for item in path.rglob("*") if item.is_file() and "__pycache__" not in item.parts)
+        files = sorted(item for _, item in zip(range(_MAX_FOLDER + 1), found, strict=False))
+        if len(files) > _MAX_FOLDER:
+            raise LoadError(
+                f"{path}: a package's folder of more than {_MAX_FOLDER:,} files is refused.", code="InvalidSource"
+            )
         stats = [f"{item.relative_to(path)} {item.stat().st_size} {item.stat().st_mtime_ns}" for item in files]
         return f"{text} {hashlib.sha256(chr(10).join(stats).encode()).hexdigest()}"
     return text

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast, get_args
 
@@ -28,7 +28,19 @@ HISTORY = "conversation_history"
 _NUMBERS = ("max_turns", "max_tokens", "max_time")
 
 LoadPart = Callable[..., Flow]
-_loading: ContextVar[tuple[str, ...]] = ContextVar("penstock_groups_loading", default=())
+# Groups in groups in groups: each level may multiply the flows by as many as it has roles.
+_MOST_FLOWS = 1000
+
+
+@dataclass(slots=True)
+class _Loading:
+    """The groups that are being loaded, each for the one before, and how many flows they had in all until now."""
+
+    files: tuple[str, ...] = ()
+    flows: list[int] = field(default_factory=lambda: [0])
+
+
+_loading: ContextVar[_Loading | None] = ContextVar("penstock_groups_loading", default=None)
 
 
 def load(document: Document, chosen: Chosen, load_part: LoadPart) -> Flow:
@@ -113,10 +125,17 @@ class _Part:
 @contextmanager
 def _inside(document: Document) -> Generator[None]:
     file = str(Path(document.file).resolve())
-    above = _loading.get()
-    if file in above:
+    above = _loading.get() or _Loading()
+    if file in above.files:
         raise LoadError(f"{document.file}: this chat group is a role of itself.", code="InvalidFlow")
-    token = _loading.set((*above, file))
+    roles = document.value.get("roles") if isinstance(document.value, Mapping) else None
+    above.flows[0] += len(roles) if isinstance(roles, list) else 0
+    if above.flows[0] > _MOST_FLOWS:
+        raise LoadError(
+            f"{document.file}: this chat group and those in its roles have more than {_MOST_FLOWS:,} flows.",
+            code="InvalidFlow",
+        )
+    token = _loading.set(_Loading((*above.files, file), above.flows))
     try:
         yield
     finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import shutil
 import zipfile
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from penstock.errors import LoadError
 from penstock.graph.flow import Flow, Role
+from penstock.store.names import safe_name
 from penstock.yaml import parse, top_level_lines
 
 _SKIP = shutil.ignore_patterns("__pycache__", ".git", ".promptflow", ".venv", "node_modules")
@@ -71,7 +73,10 @@ def _place(role: Role, target: Path) -> Path | None:
     if not any(part.additional_includes for part in role.flow.parts):
         return None
     file = Path(role.flow.source.file)
-    return target / ".roles" / role.name / file.parent.name / file.name
+    # A role's name is any text: as part of a path it could lead out of the folder.
+    safe = safe_name(role.name)
+    own = safe if safe == role.name else f"{safe[:40]}_{hashlib.sha256(role.name.encode()).hexdigest()[:8]}"
+    return target / ".roles" / own / file.parent.name / file.name
 
 
 def missing(flow: Flow) -> list[str]:

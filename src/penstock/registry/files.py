@@ -24,22 +24,28 @@ def write_prompt(record: Record, folder: Path) -> Path:
     target = folder / record.entry.name
     data = record.to_json()
     try:
-        target.mkdir(parents=True, exist_ok=True)
+        _inside(target, folder).mkdir(parents=True, exist_ok=True)
         for version in data["versions"]:
             content = dict(version["content"])
             try:
                 text = content["text"].encode("utf-8")
             except UnicodeEncodeError:  # half a character: no text file can hold it, JSON can
                 continue
-            (target / f"{version['version']}.jinja2").write_bytes(text)
+            _inside(target / f"{version['version']}.jinja2", folder).write_bytes(text)
             del content["text"]
             version["content"] = content
-        (target / _RECORD).write_text(
+        _inside(target / _RECORD, folder).write_text(
             json.dumps(data, indent=2, ensure_ascii=False) + "\n", encoding="utf-8", newline="\n"
         )
     except OSError as error:
         raise StoreError(f"{error.filename or target} cannot be written: {error.strerror}.") from error
     return target
+
+
+def _inside(path: Path, folder: Path) -> Path:
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise StoreError(f"{path} is a link that leads out of {folder}; nothing is written there. Remove the link.")
+    return path
 
 
 def read_prompts(folder: Path) -> Iterator[Record]:
