@@ -109,3 +109,12 @@ def test_a_common_mistake_is_one_helpful_sentence(penstock, flows, tmp_path, wor
     answer = penstock(*words.split())
     said = answer.err.replace(str(flows), "HERE").replace(str(tmp_path / "home"), "HOME")
     assert (answer.code, answer.out, said) == (code, "", f"penstock: {sentence}\n")
+
+
+def test_a_sample_that_is_not_there_is_told_where_it_is_missed(penstock, work, write):
+    header = "model: {configuration: {type: openai, model: m}}\ninputs: {name: {type: string}}\nsample: gone.json\n"
+    write(work, a__prompty=f"---\n{header}---\nuser:\n{{{{name}}}}\n", rules__yaml="default: {text: hi}\n")
+    answer = penstock("flow", "test", "--flow", "a.prompty", "--offline", "rules.yaml")
+    assert answer.err.splitlines()[0] == (
+        f"penstock: {work}/a.prompty: Cannot find sample file gone.json: it is looked for beside the prompty."
+    )

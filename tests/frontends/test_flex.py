@@ -130,6 +130,12 @@ def test_what_is_wrong_is_told_with_its_line(flex, yaml, said):
     assert any(said in line for line in found), found
 
 
+def test_a_text_that_is_no_value_of_inits_type_is_told(flex):
+    said = "flow.flex.yaml:1: Init 'size' takes a value of type int, not 'two'."
+    with pytest.raises(LoadError, match=said):
+        require(load(flex("entry: m:Entry\n"), init={"size": "two"}))
+
+
 def test_errors_keep_it_from_running(flex):
     with pytest.raises(LoadError, match=r"flow.flex.yaml:2: The flow has the unknown key 'nodes'"):
         require(load(flex("entry: m:Entry\nnodes: []\n")))

@@ -43,3 +43,10 @@ def test_loading_imports_nothing_of_the_flow(write_flow):
     source = "nodes: [{name: a, type: python, source: {type: code, path: a.py}}]"
     folder = write_flow(source, {"a.py": "raise SystemExit('imported')"})
     assert load(folder).nodes[0].call.path == "a.py"
+
+
+@pytest.mark.parametrize("text", ["", "entri: judge:Judge"])
+def test_a_flex_file_without_an_entry_is_no_empty_flow(tmp_path, text):
+    (tmp_path / "flow.flex.yaml").write_text(text)
+    with pytest.raises(LoadError, match="there is no entry here"):
+        load(tmp_path)

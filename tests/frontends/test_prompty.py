@@ -95,6 +95,7 @@ def test_the_header_can_be_changed_by_dotted_names(ask):
         ({"connections": {"other": {"connection": "c"}}}, "this prompty's one node is called 'my_ask'"),
         ({"connections": {"my_ask": {"api_base": "c"}}}, "a prompty takes connection, deployment_name, model"),
         ({"config": {"model.configuration.api_key": "sk"}}, "keys are not told this way"),
+        ({"config": {"modl.parameters.n": 1}}, "a prompty has no 'modl'. Did you mean 'model'?"),
         ({"config": {"model": "m", "model.parameters.n": 1}}, "is given a value of its own, too"),
     ],
 )

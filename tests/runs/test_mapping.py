@@ -163,6 +163,13 @@ def test_check_finds_everything_at_once():
     ]
 
 
+def test_a_flow_that_refuses_undeclared_inputs_makes_them_errors():
+    mapping = ColumnMapping.parse({"question": "${data.q}", "context": "c", "topk": 1})
+    (diagnostic,) = mapping.check(FLOW, {"data": ["q"]}, strict=True)
+    assert (diagnostic.severity, diagnostic.code) == ("error", "UnknownInput")
+    assert diagnostic.message == "Mapping 'topk' is no input of the flow (is 'top_k' meant?)."
+
+
 def test_check_tells_inputs_that_nothing_feeds():
     diagnostics = ColumnMapping.parse({"question": "${data.q}"}).check(FLOW, {"data": ["q"]}, "run.yml")
     assert [(d.code, d.file) for d in diagnostics] == [("InputNotFound", "run.yml")]

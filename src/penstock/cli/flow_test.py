@@ -151,6 +151,11 @@ def _flow(function: FlowFunction, arguments: argparse.Namespace) -> int:
     program = function.inline.program
     result = function.invoke(inputs)
     done = result.failure is None
+    if result.failure is not None and result.failure.kind == "InputNotFound":
+        # A sample that cannot be read, a choice that was not made: why something that was not given is wanted.
+        for item in flow.diagnostics:
+            if item.severity == "warning":
+                note(f"{item.message} {item.hint}".strip())
     # What sums up a class's answers is for runs, as in prompt flow; a graph's nodes are part of what is tested.
     aggregates = done and program.aggregates and flow.whole is None
     aggregation = function.inline.aggregate(result) if aggregates else None

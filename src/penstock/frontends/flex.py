@@ -107,6 +107,13 @@ def _entry(document: Document, data: Mapping[Any, Any]) -> tuple[str, str]:
             f"{document.place('language')}: The flow is written in {language!r}; Penstock runs Python flows only.",
             code="UnsupportedLanguage",
         )
+    if entry is None:
+        unknown = [repr(key) for key in data if key not in keys.FLOW]
+        strange = f" Unknown here: {', '.join(unknown)}." if unknown else ""
+        raise LoadError(
+            f"{document.place()}: there is no entry here; write entry: module:function or module:Class.{strange}",
+            code="InvalidFlexFlowEntry",
+        )
     if not isinstance(entry, str) or not ENTRY.fullmatch(entry):
         raise LoadError(
             f"{document.place('entry')}: Entry function {entry} is not valid; write module:function or module:Class.",
@@ -246,7 +253,7 @@ def _init(found: Findings, value: Any, signature: EntrySignature, given: Mapping
                 hint=nearest(name, ports),
             )
     types = {port.name: port.type for port in signature.init} | _declared_types(declared)
-    return {name: _converted(item, types.get(name, "object")) for name, item in values.items()}
+    return {name: _converted(found, name, item, types.get(name, "object")) for name, item in values.items()}
 
 
 def _declared_types(declared: Any) -> dict[str, str]:
@@ -259,14 +266,16 @@ def _declared_types(declared: Any) -> dict[str, str]:
     }
 
 
-def _converted(value: Any, kind: str) -> Any:
+def _converted(found: Findings, name: str, value: Any, kind: str) -> Any:
     """A text of the command line as what the parameter's type says, where it says more than text."""
     if not isinstance(value, str):
         return value
     try:
         return convert(value, "object" if kind in MODEL_CONFIGURATIONS else kind if kind in _TYPES else "string")
     except (ValueError, TypeError):
-        return value  # the constructor may know what to do with it
+        if kind in _TYPES:
+            found.error("InputTypeError", f"Init {name!r} takes a value of type {kind}, not {value!r}.", "init", name)
+        return value  # a model configuration says itself what is wrong with it
 
 
 def _includes(found: Findings, value: Any) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from penstock.errors import LoadError, PenstockError, UsageError
 from penstock.frontends.chosen import Chosen
+from penstock.graph.check import nearest
 from penstock.graph.diagnostic import Diagnostic
 from penstock.graph.flow import Flow, FlowInput, Source
 from penstock.graph.node import Call, Node
@@ -19,11 +20,14 @@ from penstock.graph.reference import Reference
 from penstock.prompts.prompty import OVERRIDES, Prompty, PromptyInput
 from penstock.prompts.prompty_read import read_prompty, read_sample, template_of
 from penstock.prompts.prompty_references import merged
+from penstock.schemas.prompty import HEADER
 
 # What ``--connections NODE.KEY=VALUE`` may say, and where it goes in the header.
 _CONNECTION = {"connection": "connection", "deployment_name": "azure_deployment", "model": "model"}
 # Values of these types are taken as they come: a picture stands in a text, and an unknown word promises nothing.
 _VERBATIM = {"image": "object", "integer": "int", "number": "double", "boolean": "bool", "array": "list"}
+# What a header may hold beside what an editor offers for it, in any dialect.
+_MORE = ("environment_variables", "tools", "metadata", "authors", "tags", "version", "base", "kind", "display_name")
 _KEYS = ("api_key", "apiKey", "key")
 _FILLED = re.compile(r"\$\{env:")
 
@@ -47,6 +51,8 @@ def load(path: Path, chosen: Chosen) -> Flow:
     name = re.sub(r"\W", "_", path.name.removesuffix(".prompty")) or "prompty"
     changes = overrides(name, chosen)
     prompty = read_prompty(path, dict(os.environ), changes)
+    if changes:
+        _known(path, changes)
     inputs = {port.name: _input(port, prompty) for port in prompty.inputs.values()}
     sample, found = _sample(prompty)
     literal = {OVERRIDES: changes} if changes else {}
@@ -95,6 +101,17 @@ def overrides(node: str, chosen: Chosen) -> dict[str, Any]:
                 raise UsageError(f"--connections {node}.{key}: a prompty takes {', '.join(_CONNECTION)}.")
             _put(changes, ["model", "configuration", _CONNECTION[key]], value)
     return changes
+
+
+def _known(path: Path, changes: Mapping[str, Any]) -> None:
+    """Refuse changes to parts that no header has: they would change nothing.
+
+    Raises:
+        UsageError: Such a part; the message names the nearest.
+    """
+    known = {*HEADER, *_MORE, *read_prompty(path, dict(os.environ)).header}
+    for name in changes.keys() - known:
+        raise UsageError(f"{path}: --config {name}: a prompty has no {name!r}. {nearest(name, known)}")
 
 
 def answering(flow: Flow) -> Flow:
@@ -168,7 +185,11 @@ def _findings(prompty: Prompty) -> list[Diagnostic]:
     try:
         variables = template.variables
     except PenstockError as error:
-        return [*found, _finding(prompty, "error", error.code, error.message)]
+        place, _, message = error.message.partition(": ")
+        line = place.removeprefix(f"{prompty.file}:")
+        if not line.isdecimal():
+            return [*found, _finding(prompty, "error", error.code, error.message)]
+        return [*found, _finding(prompty, "error", error.code, message, line=int(line))]
     thread = {"thread"} if prompty.dialect == "v1" else set()
     for name in sorted(variables - prompty.inputs.keys() - thread):
         found.append(

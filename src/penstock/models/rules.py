@@ -254,7 +254,8 @@ def _text(path: str | Path) -> str:
     try:
         return Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise LoadError(f"The rules file {path} cannot be read: {error}.", code="InvalidRules") from error
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise LoadError(f"The rules file {path} cannot be read: {reason}.", code="InvalidRules") from error
 
 
 def _yaml(text: str) -> Any:

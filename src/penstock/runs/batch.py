@@ -294,7 +294,7 @@ class _Batch:
         self.notes.extend(mapping.notes)
         sources = open_sources(self.datasets, self.spec.runs, mapping.sources, self.store, stack)
         known = {source.name: source.columns for source in sources}
-        wrong = [item for item in mapping.check(inputs, known) if item.severity == "error"]
+        wrong = [item for item in mapping.check(inputs, known, strict=self.flow.strict) if item.severity == "error"]
         if wrong:
             said = " ".join(f"{item.message} {item.hint}".strip() for item in wrong)
             raise InputError(f"The input for batch run is incorrect. {said}", code="ApplyInputMappingError")

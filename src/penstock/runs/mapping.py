@@ -129,7 +129,12 @@ class ColumnMapping:
         return inputs
 
     def check(
-        self, flow_inputs: Mapping[str, FlowInput], columns: Mapping[str, Collection[str]], file: str = ""
+        self,
+        flow_inputs: Mapping[str, FlowInput],
+        columns: Mapping[str, Collection[str]],
+        file: str = "",
+        *,
+        strict: bool = False,
     ) -> list[Diagnostic]:
         """What is wrong with the mapping, before any line runs.
 
@@ -137,6 +142,7 @@ class ColumnMapping:
             flow_inputs: The flow's inputs.
             columns: Column names of each source, by the source's name; a source with no known column is not checked.
             file: The file that the mapping stands in, for the diagnostics.
+            strict: Whether the flow refuses inputs that it does not declare.
         """
         found: list[Diagnostic] = []
         for key, reference, _ in self._references:
@@ -146,8 +152,9 @@ class ColumnMapping:
                 text = f"Mapping {key!r}: {value!r} is a constant; only a whole ${{source.column}} is replaced."
                 found.append(Diagnostic("warning", "ConstantMapping", text, file))
             if key not in flow_inputs:
-                text = f"Mapping {key!r} is no input of the flow{_nearest(key, flow_inputs)}; it is passed on unused."
-                found.append(Diagnostic("note", "UnknownInput", text, file))
+                text = f"Mapping {key!r} is no input of the flow{_nearest(key, flow_inputs)}"
+                unused = "." if strict else "; it is passed on unused."
+                found.append(Diagnostic("error" if strict else "note", "UnknownInput", text + unused, file))
         for name, port in flow_inputs.items():
             if name not in self._template and not port.may_be_left_out:
                 text = f"Flow input {name!r} has no default and is not mapped."

@@ -141,6 +141,13 @@ def test_a_circle_is_told(graph):
     assert [item.code for item in check(flow)] == ["NodeCircularDependency"]
 
 
+def test_a_circle_beside_the_flow_is_told_too(graph):
+    from penstock.graph.check import check
+
+    for text in ("def a(b): ...\ndef b(a): ...\n", "def a(b): ...\ndef b(a): ...\ndef c(x): ...\n"):
+        assert [item.code for item in check(graph(text).flow())] == ["NodeCircularDependency"]
+
+
 ALTERNATIVES = """
     @when(version="v1", default=True)
     def note__v1() -> str: ...

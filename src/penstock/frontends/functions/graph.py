@@ -156,7 +156,7 @@ class _Builder:
         )
         findings = {name: tuple(found) for name, found in self._findings.items()}
         uses = {name: tuple(found) for name, found in self._uses.items()}
-        return Graph(whole, settings, uses, findings, self._leaves())
+        return Graph(whole, settings, uses, findings, self._leaves(whole))
 
     # Which functions are nodes, and under which names.
 
@@ -343,13 +343,12 @@ class _Builder:
         call = dataclasses.replace(node.call, connection=settings.get("connection", node.call.connection))
         return dataclasses.replace(node, call=call, inputs={**node.inputs, **rest})
 
-    def _leaves(self) -> tuple[str, ...]:
+    def _leaves(self, whole: Flow) -> tuple[str, ...]:
         """What nobody takes; of a function with named fields those, if somebody takes one of them."""
-        names = []
-        for name in self._planned:
-            if name not in self._taken:
-                names.append(name)
-        return tuple(names)
+        names = [name for name in self._planned if name not in self._taken]
+        reached = {node.name for node in part_of(whole, names).nodes}
+        # What no leaf needs is part of a circle or leads to one: asked for, so that the check of the graph tells.
+        return (*names, *(name for name in self._planned if name not in reached))
 
     def _type(self, name: str) -> str:
         function = self._planned[name].function
