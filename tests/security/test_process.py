@@ -199,8 +199,9 @@ def hook(event, arguments):
     if event in ("pickle.find_class", "os.system", "os.exec", "os.posix_spawn", "marshal.loads.data") or (
         event == "subprocess.Popen"
         and "penstock.runners.worker" not in arguments[1]
-        # Which commit the flow is of; its hooks and monitors, which a repository may name, are switched off.
-        and arguments[1][:5] != ["git", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"]
+        # Which commit the flow is of: names of settings, then the status, with what a repository may have git run switched off.
+        and arguments[1] != ["git", "config", "--show-scope", "--null", "--name-only", "--list"]
+        and not (arguments[1][:2] == ["git", "status"] and arguments[3].get("GIT_CONFIG_KEY_0") == "core.fsmonitor")
     ):
         sys.stderr.write(f"AUDIT {event} {arguments!r}\\n")
         os._exit(99)
