@@ -360,15 +360,119 @@ def test_a_method_that_runs_nodes_gets_functions_that_give_values(tmp_path):
 
 
 def test_adapters_that_hear_nothing_in_a_flow_are_named(tmp_path):
-    class Graphs:
-        def pre_graph_execute(self, **facts): ...
-
     class Tasks:
         def pre_task_execute(self, **facts): ...
 
-    flow = flow_of(tmp_path, PROMPTS, {"version": "v1"}, adapters=[Graphs(), Tasks()])
+    flow = flow_of(tmp_path, PROMPTS, {"version": "v1"}, adapters=[Tasks()])
     said = [item.message for item in flow.diagnostics if item.code == "AdapterNotHeard"]
-    assert [message.split()[0] for message in said] == ["Graphs", "Tasks"]
+    assert [message.split()[0] for message in said] == ["Tasks"]
+
+
+GRAPH_HOOKS = """
+from hamilton.lifecycle import GraphExecutionHook, NodeExecutionHook
+from hamilton.lifecycle.base import BasePostGraphExecuteAsync
+from pathlib import Path
+
+
+def note(*facts):
+    with Path(__file__).with_name("seen.txt").open("a") as file:
+        print(*facts, file=file)
+
+
+class Watch(GraphExecutionHook, NodeExecutionHook):
+    def run_before_graph_execution(self, *, final_vars, inputs, execution_path, run_id, **_):
+        note("before", run_id, final_vars, inputs, sorted(execution_path))
+
+    def run_after_graph_execution(self, *, success, error, results, run_id, **_):
+        note("after", run_id, success, type(error).__name__, results)
+
+    def run_before_node_execution(self, *, node_name, run_id, **_):
+        note("node", run_id, node_name)
+
+    def run_after_node_execution(self, **_): ...
+
+
+class Refuses(GraphExecutionHook):
+    def run_before_graph_execution(self, *, inputs, **_):
+        raise ValueError("not this one")
+
+    def run_after_graph_execution(self, **_): ...
+
+
+class Later(BasePostGraphExecuteAsync):
+    async def post_graph_execute(self, *, results, **_):
+        note("later", results)
+
+
+watch = Watch()
+"""
+DIVIDING = """
+from hamilton.function_modifiers import tag
+
+@tag(kind="x")
+def half(x: int) -> float:
+    return 1 / x
+
+async def quarter(half: float) -> float:
+    return half / 2
+"""
+
+
+def watched(tmp_path, adapters):
+    write(tmp_path, DIVIDING, "half.py")
+    write(tmp_path, GRAPH_HOOKS, "hooks.py")
+    text = f"modules: [half.py]\noutputs: [quarter]\nadapters: [{adapters}]\n"
+    return load(write(tmp_path, text, "flow.penstock.yaml"), here=True)
+
+
+def seen(tmp_path):
+    return (tmp_path / "seen.txt").read_text(encoding="utf-8").splitlines()
+
+
+@pytest.mark.parametrize("name", ["Watch", "watch"])
+def test_graph_hooks_hear_of_each_line_with_one_id_for_all_its_nodes(tmp_path, name):
+    flow = watched(tmp_path, f"hooks.py:{name}, hooks.py:Later")
+    assert run(flow, {"x": 2}).output == {"quarter": 0.25}
+    said = seen(tmp_path)
+    [run_id] = {line.split()[1] for line in said if not line.startswith("later")}
+    assert [line.replace(f"{run_id} ", "") for line in said] == [
+        "before ['quarter'] {'x': 2} ['half', 'quarter']",
+        "node half",
+        "node quarter",
+        "after True NoneType {'quarter': 0.25}",
+        "later {'quarter': 0.25}",
+    ]
+
+
+def test_graph_hooks_hear_what_a_line_failed_with(tmp_path):
+    result = run(watched(tmp_path, "hooks.py:Watch"), {"x": 0})
+    assert result.failure.node == "half"
+    assert seen(tmp_path)[-1].split(" ", 2)[2] == "False ZeroDivisionError None"
+
+
+def test_a_graph_hook_that_fails_fails_the_line(tmp_path):
+    result = run(watched(tmp_path, "hooks.py:Refuses"), {"x": 2})
+    assert result.output is None
+    assert "not this one" in result.failure.message
+
+
+def test_an_adapter_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(LoadError, match=r"Wach.*Watch"):
+        watched(tmp_path, "hooks.py:Wach")
+
+
+@pytest.mark.parametrize("adapters", ["hooks.py", "../hooks.py:Watch", "/hooks.py:Watch", "1"])
+def test_adapters_are_named_by_file_and_name(tmp_path, adapters):
+    with pytest.raises(LoadError, match=r"adapters must be a list|outside of the flow's folder"):
+        watched(tmp_path, adapters)
+
+
+def test_adapters_need_a_module_of_hamilton(tmp_path):
+    write(tmp_path, "def one() -> int:\n    return 1\n", "plain.py")
+    write(tmp_path, "class Watch: ...\n", "hooks.py")
+    path = write(tmp_path, "modules: [plain.py]\nadapters: [hooks.py:Watch]\n", "flow.penstock.yaml")
+    with pytest.raises(LoadError, match="none of the modules uses Hamilton"):
+        load(path, here=True)
 
 
 def test_an_adapter_that_sends_nodes_elsewhere_runs_the_driver_as_one_node_and_says_so(tmp_path):

@@ -26,6 +26,7 @@ from penstock.engine.line import BYPASSED, Line, Notes, spans_of, total
 from penstock.engine.program import Condition, OutputPlan, Program, Step
 from penstock.engine.streams import is_stream, wrap
 from penstock.errors import InputError, PenstockError
+from penstock.graph.flow import Around
 from penstock.prompts.provenance import LINE_DATA
 from penstock.records import NO_USAGE, Failure, LineResult, NodeRun, Status
 from penstock.tracing.notes import NOTES
@@ -65,6 +66,8 @@ async def execute(
         return LineResult(number, Status.FAILED, None, None, failure, (), NO_USAGE, started, spent, dict(values))
     if program.speakers:
         output, problem, runs = await converse(program, inputs, partial(_part, host=host, index=index))
+    elif program.flow.around is not None:
+        output, problem, runs = await _watched(program, program.flow.around, inputs, host, streaming, live)
     else:
         output, problem, runs = await _nodes(program, inputs, host, streaming, live)
     usage = NO_USAGE
@@ -79,6 +82,24 @@ async def execute(
 async def _part(program: Program, values: Mapping[str, Any], *, host: Host, index: int | None) -> LineResult:
     """A flow within a line of another flow."""
     return await execute(program, values, host, index=index)
+
+
+async def _watched(
+    program: Program, around: Around, inputs: Mapping[str, Any], host: Host, streaming: bool, live: bool
+) -> tuple[dict[str, Any] | None, Failure | None, tuple[NodeRun, ...]]:
+    output: dict[str, Any] | None = None
+    problem: Failure | None = None
+    runs: tuple[NodeRun, ...] = ()
+    try:
+        end = around(inputs)
+        try:
+            output, problem, runs = await _nodes(program, inputs, host, streaming, live)
+        finally:
+            end(output, None if problem is None else problem.node)
+    except Exception as error:
+        # Who watches may fail as a node may; the line says so.
+        return None, failure_of(error, None, program.redactor), runs
+    return output, problem, runs
 
 
 async def _nodes(

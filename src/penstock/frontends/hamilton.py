@@ -92,6 +92,8 @@ def load_modules(
         warnings.append(_warning(source, "RunsElsewhere", remote_sentence(found.remote)))
     else:
         flow = flow_of(nodes, config, Asked(asked, tasks=bool(found)), found, source)
+        if found or found.watchers:
+            flow = dataclasses.replace(flow, around=found.around(driver.graph, asked))
     name = ", ".join(module.__name__ for module in modules)
     flow = dataclasses.replace(flow, choices=choices_of(modules, config))
     return _replaced(flow, name, tuple(warnings))
@@ -165,12 +167,6 @@ def _warning(source: Source, code: str, message: str) -> Diagnostic:
 
 def _warnings(adapters: Adapters, source: Source) -> list[Diagnostic]:
     found = []
-    if adapters.watches_graph:
-        names = ", ".join(adapters.watches_graph)
-        message = (
-            f"{names} waits for the beginning and end of executions; only a driver has these, not a line of a flow."
-        )
-        found.append(_warning(source, "AdapterNotHeard", message))
     if adapters.unheard:
         found.append(_warning(source, "AdapterNotHeard", unheard_sentence(adapters.unheard)))
     return found

@@ -15,7 +15,9 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
-from penstock.aio import background_loop
+from penstock.aio import background_loop, run_beside
+from penstock.errors import ToolError
+from penstock.graph.flow import Around
 from penstock.records import PromptUse
 from penstock.tools.closure import closure_hash
 from penstock.tools.used import Used
@@ -70,6 +72,43 @@ class Adapters:
         return bool(self.before or self.after or self.method or self.sender)
 
     @property
+    def watchers(self) -> list[Any]:
+        """Those that want to know of the beginning and end of an execution."""
+        return [one for one in self.all if hasattr(one, "pre_graph_execute") or hasattr(one, "post_graph_execute")]
+
+    def around(self, graph: Any, asked: Sequence[str]) -> Around:
+        """Each line of a flow as an execution: one id for all its nodes, and hooks before and after it.
+
+        Args:
+            graph: Hamilton's function graph.
+            asked: Names of the functions that the flow gives.
+        """
+        watchers = self.watchers
+
+        def tell(hook: str, run_id: str, **facts: Any) -> None:
+            for one in watchers:
+                answer = getattr(one, hook, _nothing)(run_id=run_id, graph=graph, **facts)
+                if inspect.isawaitable(answer):
+                    run_beside(_settled(answer))
+
+        def begin(inputs: Mapping[str, Any]) -> Callable[[Mapping[str, Any] | None, str | None], None]:
+            execution = Execution()
+            tell("pre_graph_execute", execution.run_id, final_vars=list(asked), inputs=dict(inputs), overrides={})
+            token = EXECUTION.set(execution)
+
+            def end(output: Mapping[str, Any] | None, failed: str | None) -> None:
+                EXECUTION.reset(token)
+                error = execution.raised.get(failed or "")
+                if error is None and output is None:
+                    error = ToolError("The line ended early.")
+                results = None if output is None else dict(output)
+                tell("post_graph_execute", execution.run_id, success=error is None, error=error, results=results)
+
+            return end
+
+        return begin
+
+    @property
     def remote(self) -> list[str]:
         """Names of those that send nodes to other machines and hand on promises of values; the executor here cannot."""
         return [type(one).__name__ for one in self.all if _is_remote(one)]
@@ -79,11 +118,9 @@ class Adapters:
         """Names of those that wait for tasks, which only Hamilton's own executors have."""
         return [type(one).__name__ for one in self.all if any(hasattr(one, hook) for hook in _TASK_HOOKS)]
 
-    @property
-    def watches_graph(self) -> list[str]:
-        """Names of those that want to know of the beginning and end of an execution."""
-        hooks = ("pre_graph_execute", "post_graph_execute")
-        return [type(one).__name__ for one in self.all if any(hasattr(one, hook) for hook in hooks)]
+
+def _nothing(**_: Any) -> None:
+    """In place of a hook that an adapter does not have."""
 
 
 def _unique(adapters: Sequence[Any]) -> list[Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any, Literal
@@ -16,6 +16,7 @@ from penstock.graph.reference import Reference
 
 ChatStyle = Literal["turns", "messages"]
 HistoryStyle = Literal["outputs", "pairs", "messages", "turns"]
+Around = Callable[[Mapping[str, Any]], Callable[[Mapping[str, Any] | None, str | None], None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +157,8 @@ class Flow:
             ``{"inputs": {…}, "outputs": {…}}`` for each, ``messages`` is ``{"role": …, "content": …}`` twice.
         group: The roles of a flow that is a conversation among other flows; its nodes then stand for the roles.
         loaded: Modules of the flow's folder that were imported to know the graph, by name.
+        around: Begins a line where somebody wants to hear of each: it gets the line's inputs, and gives what is called with
+            the outputs (None after a failure) and the failed node's name (None where none failed). Both may block.
     """
 
     name: str
@@ -180,6 +183,7 @@ class Flow:
     chat_style: ChatStyle = "turns"
     group: Group | None = None
     loaded: Mapping[str, ModuleType] = field(default_factory=dict[str, ModuleType], compare=False, repr=False)
+    around: Around | None = field(default=None, compare=False, repr=False)
 
     def node(self, name: str) -> Node | None:
         """The node called ``name``, or None."""

@@ -53,6 +53,7 @@ FLOW: Properties = {
         ],
         "description": "Outputs: functions, or names of them.",
     },
+    "adapters": items(text("FILE.py:NAME or module:NAME; a class is made."), "Hamilton's lifecycle adapters to call."),
     "environment_variables": ENVIRONMENT,
     "prompts": named(text("Text, @FILE, or NAME@LABEL of the store."), "Prompts in place of functions or inputs."),
     "sample": named(anything("A value."), "Inputs to try the flow with."),

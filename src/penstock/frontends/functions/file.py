@@ -32,6 +32,7 @@ class FunctionsFile:
     prompts: Mapping[str, str] = field(default_factory=dict[str, str])
     sample: Mapping[str, Any] = field(default_factory=dict[str, Any])
     message_format: Any = "basic"
+    adapters: tuple[str, ...] = ()
 
 
 def is_functions_file(document: Document) -> bool:
@@ -67,6 +68,7 @@ def read_functions_file(document: Document) -> FunctionsFile:
         prompts=_prompts(read, _named(read, data, "prompts")),
         sample=_named(read, data, "sample"),
         message_format=style,
+        adapters=_adapters(read, data.get("adapters")),
     )
     read.refuse()
     return found
@@ -83,13 +85,31 @@ def _modules(read: Findings, value: Any) -> tuple[str, ...]:
             _CODE, "modules must name at least one file or module of functions.", "modules", hint="modules: [flow.py]"
         )
         return ()
-    for index, name in enumerate(names):
-        path = Path(name)
-        if path.is_absolute() or ".." in path.parts:
-            read.error(_CODE, f"The module {name!r} is outside of the flow's folder.", "modules", index)
+    _inside(read, names, "modules")
     if len(set(names)) < len(names):
         read.error(_CODE, "A module stands twice.", "modules")
     return tuple(names)
+
+
+def _adapters(read: Findings, value: Any) -> tuple[str, ...]:
+    names = [] if value is None else value
+    if not isinstance(names, list) or not all(isinstance(name, str) and all(name.rpartition(":")) for name in names):
+        read.error(
+            _CODE,
+            "adapters must be a list of FILE.py:NAME or module:NAME.",
+            "adapters",
+            hint="adapters: [hooks.py:Timer]",
+        )
+        return ()
+    _inside(read, [name.rpartition(":")[0] for name in names], "adapters")
+    return tuple(names)
+
+
+def _inside(read: Findings, names: list[str], key: str) -> None:
+    for index, name in enumerate(names):
+        path = Path(name)
+        if path.is_absolute() or ".." in path.parts:
+            read.error(_CODE, f"The module {name!r} is outside of the flow's folder.", key, index)
 
 
 def _inputs(read: Findings, value: Any) -> dict[str, FlowInput]:

@@ -18,6 +18,7 @@ from penstock.frontends.functions.graph import Graph, Settings, build
 from penstock.frontends.functions.modules import import_modules
 from penstock.frontends.functions.ports import declare, unknown_inputs
 from penstock.frontends.functions.scan import Function, scan, scan_function
+from penstock.graph.check import nearest
 from penstock.graph.flow import Flow, Source
 from penstock.graph.slice import slice as part_of
 
@@ -38,8 +39,13 @@ def load_modules(path: Path, said: FunctionsFile, chosen: Chosen, environment: M
     files = [path.parent / name for name in said.modules]
     if any(_mentions_hamilton(file) for file in files):
         _hamilton().skip_extensions(files)
-    modules, kept = import_modules(said.modules, path.parent, environment)
+    named = [name.rpartition(":") for name in said.adapters]
+    imported, kept = import_modules((*said.modules, *(module for module, _, _ in named)), path.parent, environment)
+    modules, owners = imported[: len(said.modules)], imported[len(said.modules) :]
     graph = graph_of(modules, settings_of(path, said, chosen))
+    if named:
+        made = [_adapter(owner, name, path) for owner, (_, _, name) in zip(owners, named, strict=True)]
+        graph = _with_adapters(graph, made, path)
     whole = dataclasses.replace(
         graph.whole,
         environment_variables=said.environment_variables,
@@ -58,6 +64,7 @@ class HamiltonGraph:
     whole: Flow
     modules: tuple[ModuleType, ...]
     settings: Settings
+    adapters: tuple[Any, ...] = ()
 
     def flow(self, outputs: Sequence[str] = (), given: Iterable[str] = ()) -> Flow:
         """The flow that computes ``outputs``, the declared ones, or those that nobody takes.
@@ -67,7 +74,7 @@ class HamiltonGraph:
         """
         declared = {} if outputs else self.settings.outputs
         asked = tuple(outputs) or tuple(dict.fromkeys(str(port.value) for port in declared.values()))
-        found: Flow = _hamilton().load_modules(self.modules, self.settings.config, asked)
+        found: Flow = _hamilton().load_modules(self.modules, self.settings.config, asked, self.adapters)
         given = tuple(given)
         if given:
             found = part_of(found, tuple(found.outputs), given)
@@ -95,6 +102,23 @@ class HamiltonGraph:
 
 
 Wired = Graph | HamiltonGraph
+
+
+def _adapter(owner: ModuleType, name: str, path: Path) -> Any:
+    if not hasattr(owner, name):
+        raise LoadError(f"{path}: adapters: {owner.__name__} has no {name!r}. {nearest(name, vars(owner))}")
+    found = getattr(owner, name)
+    try:
+        return found() if isinstance(found, type) else found
+    except Exception as error:
+        message = f"{path}: adapters: {name} cannot be made without arguments: ({type(error).__name__}) {error}"
+        raise LoadError(f"{message}. Name an object of {owner.__name__} instead.") from error
+
+
+def _with_adapters(graph: Wired, adapters: Sequence[Any], path: Path) -> Wired:
+    if isinstance(graph, HamiltonGraph):
+        return dataclasses.replace(graph, adapters=tuple(adapters))
+    raise LoadError(f"{path}: adapters are Hamilton's, and none of the modules uses Hamilton.", code="InvalidFlow")
 
 
 def settings_of(path: Path, said: FunctionsFile, chosen: Chosen) -> Settings:
