@@ -79,6 +79,12 @@ def test_module_that_python_lost_asks_for_an_older_python(failed, tmp_path):
     )
 
 
+def test_mistyped_module_of_the_flow_is_pointed_at(failed, tmp_path):
+    (tmp_path / "judge.py").write_text("")
+    said = hint(failed("import juge"), tmp_path)
+    assert f"Is judge meant, which {tmp_path}/judge.py holds? Else: Run `pip install juge`" in said
+
+
 def test_module_in_a_folder_below_is_pointed_at(failed, tmp_path):
     (tmp_path / "parts").mkdir()
     (tmp_path / "parts/zzz_helper.py").write_text("", encoding="utf-8")

@@ -21,6 +21,7 @@ def test_a_file_may_have_any_name(tmp_path):
     ("files", "source", "said"),
     [
         ([], "gone", "there is no such file or folder"),
+        (["flow.py"], "flw.py", "there is no such file or folder. Did you mean .*flow.py"),
         ([], ".", "holds neither"),
         (["flow.dag.yaml", "flow.flex.yaml"], ".", r"more than one flow file \(flow.dag.yaml, flow.flex.yaml\)"),
         (["flow.txt"], "flow.txt", "this is none of these"),

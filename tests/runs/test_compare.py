@@ -47,6 +47,12 @@ def test_exactly_what_was_changed_is_told(changes, expected):
     assert axes(lines(), lines(**changes)) == expected
 
 
+def test_an_input_that_only_one_of_the_flows_has_is_no_change_of_the_data():
+    second = [dataclasses.replace(item, inputs={**item.inputs, "words": 20}) for item in lines()]
+    assert axes(lines(), second) == axes(second, lines()) == []
+    assert axes(lines(name="Bob"), second) == [("data", None)]
+
+
 def test_changed_code_is_told_by_node():
     run = dataclasses.replace(RUN, properties={"closures": {"fetch": "d" * 64}})
     assert axes(lines(), lines(), run) == [("code", "fetch")]

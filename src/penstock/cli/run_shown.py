@@ -77,9 +77,10 @@ def summary(run: Run) -> str:
     if run.metrics:
         lines += ["", "Metrics:"]
         width = max(len(metric.name) for metric in run.metrics)
+        figures = max(len(number(metric.value)) for metric in run.metrics)
         for metric in run.metrics:
             behind = f"   (from {counted(metric.lines, 'line')})" if metric.lines is not None else ""
-            lines.append(f"  {metric.name.ljust(width)}  {number(metric.value)}{behind}")
+            lines.append(f"  {metric.name.ljust(width)}  {number(metric.value).ljust(figures)}{behind}".rstrip())
     return plain("\n".join(lines)) + "\n"
 
 

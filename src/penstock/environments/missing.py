@@ -6,6 +6,7 @@ import functools
 import linecache
 import re
 import sys
+from difflib import get_close_matches
 from importlib.machinery import PathFinder
 from importlib.util import find_spec
 from pathlib import Path
@@ -128,7 +129,9 @@ def _advice(wanted: str, folder: Path, *, missing: bool) -> str:
             return (
                 f"{own} is not on the flow's path: import it as {where.name}.{top}, or move it beside the flow's file."
             )
-        return _add(provider(wanted), wanted, file)
+        near = get_close_matches(top, [path.stem for path in folder.glob("*.py")], n=1, cutoff=0.75)
+        meant = f"Is {near[0]} meant, which {folder / near[0]}.py holds? Else: " if near else ""
+        return meant + _add(provider(wanted), wanted, file)
     return _other_version(wanted, top, file)
 
 

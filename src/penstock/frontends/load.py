@@ -7,6 +7,7 @@ import functools
 import importlib
 import re
 from collections.abc import Callable, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,10 @@ def find(source: str | Path) -> Path:
     if not path.is_dir():
         if _ENTRY.fullmatch(path.name) and path.parent.is_dir():
             return path.absolute()
-        raise LoadError(f"{path}: there is no such file or folder.", code="FileNotFound")
+        beside = [item.name for item in path.parent.iterdir()] if path.parent.is_dir() else []
+        near = get_close_matches(path.name, beside, n=1)
+        meant = f" Did you mean {path.parent / near[0]}?" if near else ""
+        raise LoadError(f"{path}: there is no such file or folder.{meant}", code="FileNotFound")
     found = [path / name for name in NAMES if (path / name).is_file()]
     if len(found) == 1:
         return found[0].absolute()

@@ -50,7 +50,7 @@ class Axes:
         self.prompts: dict[str, dict[str, int]] = {}
         self.models: dict[str, dict[str, int]] = {}
         self._mapping = run.column_mapping
-        self._data = 0
+        self._data: dict[str, int] = {}
         self._lines = 0
 
     def add(self, line: LineResult) -> None:
@@ -60,9 +60,11 @@ class Axes:
         if line.index >= 0:
             self._lines += 1
             inputs = line.inputs if line.inputs is not None else line.source
-            text = json.dumps([line.index, inputs], sort_keys=True, default=str)
-            # A sum, for lines come in any order.
-            self._data += int.from_bytes(hashlib.blake2b(text.encode(), digest_size=16).digest())
+            for name, value in (inputs or {}).items():
+                text = json.dumps([line.index, name, value], sort_keys=True, default=str)
+                # A sum, for lines come in any order.
+                digest = int.from_bytes(hashlib.blake2b(text.encode(), digest_size=16).digest())
+                self._data[name] = self._data.get(name, 0) + digest
 
     def _node(self, node: NodeRun) -> None:
         for use in node.prompts:
@@ -72,10 +74,14 @@ class Axes:
             shown = f"{call.model} {json.dumps(parameters, sort_keys=True, default=str)}" if parameters else call.model
             _count(self.models.setdefault(node.node, {}), shown)
 
-    @property
-    def data(self) -> str:
-        """Of the lines' inputs, in whatever order they came."""
-        return f"{self._lines} lines, {self._data % (1 << 128):032x}"[: len(str(self._lines)) + 8 + _SHORT]
+    def data(self, beside: Axes) -> str:
+        """Of the lines' inputs that the flow of ``beside`` has as well, in whatever order they came.
+
+        An input that only one of two flows has is a change of the flow. Where they share none, all of them count.
+        """
+        names = self._data.keys() & beside._data.keys() or self._data.keys()
+        total = sum(self._data[name] for name in names)
+        return f"{self._lines} lines, {total % (1 << 128):032x}"[: len(str(self._lines)) + 8 + _SHORT]
 
 
 def told(use: PromptUse) -> str:
@@ -91,8 +97,9 @@ def told(use: PromptUse) -> str:
 def changes(before: Axes, after: Axes) -> list[Change]:
     """What differs, by axis and node; a node that only one of the runs had counts as changed code."""
     found: list[Change] = []
-    if before.data != after.data:
-        found.append(Change("data", None, before.data, after.data))
+    old_data, new_data = before.data(after), after.data(before)
+    if old_data != new_data:
+        found.append(Change("data", None, old_data, new_data))
     for node in _either(before.code, after.code):
         old, new = before.code.get(node, ""), after.code.get(node, "")
         if old != new:
