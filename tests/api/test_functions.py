@@ -310,3 +310,8 @@ def test_a_flow_shows_itself(open_functions):
 def test_each_and_collect_are_what_type_checkers_take_them_for():
     assert Each[str].__origin__ == Iterable[str]
     assert Collect[str].__origin__ == list[str]
+
+
+def test_what_is_neither_code_nor_a_file_is_refused_in_a_sentence():
+    with pytest.raises(UsageError, match="A flow is made of modules and functions, or of a file; 3 is none of these"):
+        penstock.flow(3)

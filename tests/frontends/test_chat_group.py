@@ -132,6 +132,7 @@ def test_constructor_values_are_a_map_for_each_role_also_as_text(write, tmp_path
     ("old", "new", "code", "place", "sentence"),
     [
         ("max_turns: 4\n", "", "InvalidMaxTurnValue", 1, "max_turns is missing."),
+        ("type: chat_group", "type: chat_grup", "InvalidFlow", 1, "type is chat_group where there are roles"),
         ("max_turns: 4", "max_turns: 0", "InvalidMaxTurnValue", 2, "max_turns must be a number above 0, not 0."),
         ("max_turns: 4", "max_turns: true", "InvalidMaxTurnValue", 2, "not True."),
         ("max_turns: 4", "max_turns: 4\nmax_time: .inf", "ChatGroupError", 3, "max_time must be a number above 0"),

@@ -232,6 +232,8 @@ def _of_file(
 
 
 def _of_parts(source: Part | Iterable[Part]) -> Callable[[Mapping[str, Any]], Wired]:
+    if not (isinstance(source, (ModuleType, Iterable)) or callable(source)):
+        raise UsageError(f"A flow is made of modules and functions, or of a file; {source!r} is none of these.")
     parts: list[Part] = [source] if isinstance(source, ModuleType) or callable(source) else list(source)
     for part in parts:
         if not (isinstance(part, ModuleType) or callable(part)):

@@ -57,6 +57,8 @@ def load(document: Document, chosen: Chosen, load_part: LoadPart) -> Flow:
     found = Findings(document)
     data = found.mapping(document.value, "a chat group file")
     found.unknown(data, keys.GROUP, "the chat group")
+    if data.get("type", "chat_group") != "chat_group":
+        found.error("InvalidFlow", f"type is chat_group where there are roles, not {data['type']!r}.", "type")
     with _inside(document):
         parts = _parts(found, data, chosen, load_part)
     limits = {key: _number(found, data, key) for key in _NUMBERS}
