@@ -58,14 +58,14 @@ def test_image_knows_its_type_and_shows_no_content() -> None:
     [
         (PNG, "image/png", ".png"),
         (PNG + b"acTL....IDAT", "image/apng", ".apng"),
-        (JPEG, "image/jpeg", ".jpeg"),
+        (JPEG, "image/jpeg", ".jpg"),
         (b"GIF89a...", "image/gif", ".gif"),
         (b"RIFF1234WEBPVP8 ", "image/webp", ".webp"),
         (b"BM1234", "image/bmp", ".bmp"),
         (b"II*\0" + b"\0" * 8, "image/tiff", ".tiff"),
         (b"\0\0\0\x18ftypavif", "image/avif", ".avif"),
-        (b"hello", "image/*", ""),
-        (b"", "image/*", ""),
+        (b"hello", "image/*", ".bin"),
+        (b"", "image/*", ".bin"),
     ],
 )
 def test_image_type_is_guessed_from_the_content(content: bytes, mime_type: str, suffix: str) -> None:
@@ -76,7 +76,8 @@ def test_image_type_is_guessed_from_the_content(content: bytes, mime_type: str, 
 def test_a_given_type_decides_and_cannot_become_a_path() -> None:
     assert Image(PNG, "Image/JPG").mime_type == "image/jpg"
     assert suffix_of(Image(PNG, "image/../../x")) == ".x"
-    assert not suffix_of(Image(PNG, "image/a\\b"))
+    assert suffix_of(Image(PNG, "image/a\\b")) == ".bin"
+    assert suffix_of(Image(PNG, "image/svg+xml")) == ".svg"
 
 
 def test_image_survives_copies() -> None:

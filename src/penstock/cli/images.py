@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import mimetypes
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from penstock.prompts.image import Image
+from penstock.prompts.image import Image, stored_name
 
 
 def saved_images(value: Any, folder: Path) -> tuple[list[dict[str, str]], Any]:
@@ -36,7 +34,6 @@ def saved_images(value: Any, folder: Path) -> tuple[list[dict[str, str]], Any]:
 def _save(image: Image, folder: Path) -> str:
     target = folder / ".promptflow" / "output"
     target.mkdir(parents=True, exist_ok=True)
-    extension = mimetypes.guess_extension(image.mime_type) or ".bin"
-    path = target / (hashlib.sha1(bytes(image), usedforsecurity=False).hexdigest() + extension)
+    path = target / stored_name(image)
     path.write_bytes(bytes(image))
     return str(path)

@@ -20,6 +20,8 @@ _BASIC_KEY = re.compile(r"data:image/(.*);(path|base64|url)")
 _DATA_URI = re.compile(r"data:(image/[^;,]*)(?:;[^;,]*)*;base64,")
 _BASE64 = re.compile(r"[A-Za-z0-9+/]*={0,2}")
 _SHOWN = 80
+# Of types whose files are not called like them.
+_SUFFIXES = {"jpeg": ".jpg", "svg+xml": ".svg", "x-icon": ".ico", "vnd.microsoft.icon": ".ico"}
 
 
 class PFBytes(bytes):
@@ -227,10 +229,16 @@ def dump_images(
     return value
 
 
+def stored_name(image: Image) -> str:
+    """The name of the file that an image is stored as: by content, so that the same picture is one file whoever writes it."""
+    return hashlib.sha1(bytes(image), usedforsecurity=False).hexdigest() + suffix_of(image)
+
+
 def suffix_of(image: Image) -> str:
-    """The file suffix an image is stored under: ``.png``, or nothing where its type is not known."""
+    """The file suffix an image is stored under: ``.png``, or ``.bin`` where its type is not known."""
     kind = image.mime_type.rpartition("/")[2]
-    return "" if kind == "*" or not kind.replace("-", "").replace(".", "").replace("+", "").isalnum() else f".{kind}"
+    plain = kind.replace("-", "").replace(".", "").replace("+", "").isalnum()
+    return _SUFFIXES.get(kind) or (f".{kind}" if plain else ".bin")
 
 
 def reference(image: Image, message_format: str, path: str | None = None) -> dict[str, Any]:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import importlib
-import mimetypes
 import os
 import threading
 from collections.abc import Callable, Mapping
@@ -27,7 +25,7 @@ from penstock.graph.pin import pin_prompts
 from penstock.graph.prompt import Pins
 from penstock.models.offline import OfflineSpec
 from penstock.models.pool import Models
-from penstock.prompts.image import Image, image_rules, load_images, reference, stem_of
+from penstock.prompts.image import Image, image_rules, load_images, reference, stem_of, stored_name, suffix_of
 from penstock.records import Failure, LineResult, NodeRun, Status
 from penstock.runners.job import Job
 from penstock.runners.packing import pack_aggregation, pack_failure, pack_result
@@ -35,8 +33,6 @@ from penstock.runners.runner import LineInput
 from penstock.settings import Settings
 from penstock.tools.builtin.session import Session
 from penstock.tracing.commit import Commit
-
-_EXTENSIONS = {"image/jpeg": ".jpg", "image/*": ".bin"}
 
 
 class Workbench:
@@ -145,13 +141,11 @@ class Workbench:
 
 def _saver(folder: Path, message_format: str) -> Any:
     def save(image: Image) -> dict[str, Any]:
-        extension = _EXTENSIONS.get(image.mime_type) or mimetypes.guess_extension(image.mime_type) or ".bin"
         if image.source_url:
             # The record names the address; the file is for those who look at the run without a network.
-            _write(image, folder / f"{stem_of(image.source_url)}{extension}")
+            _write(image, folder / f"{stem_of(image.source_url)}{suffix_of(image)}")
             return reference(image, message_format)
-        # Named by content: the same picture is one file, whichever lines and workers write it.
-        target = folder / (hashlib.sha1(bytes(image), usedforsecurity=False).hexdigest() + extension)
+        target = folder / stored_name(image)
         _write(image, target)
         return reference(image, message_format, f"{folder.name}/{target.name}")
 
