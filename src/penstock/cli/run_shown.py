@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from penstock.cli.output import counted, plain
+from penstock.frontends.load import NAMES
 from penstock.graph.prompt import Pins
 from penstock.records import Run
 from penstock.registry.pins import shown_pins
@@ -17,7 +18,7 @@ def shown(run: Run) -> dict[str, Any]:
     """A run as JSON: prompt flow's keys first, then ours."""
     # A flow's path is its folder, as prompt flow has it, unless the flow is another file than the folder's own.
     flow = Path(run.flow)
-    flow = flow.parent if flow.name in ("flow.dag.yaml", "flow.dag.yml") else flow
+    flow = flow.parent if flow.name in NAMES else flow
     properties = {
         key: value
         for key, value in run.properties.items()
