@@ -106,7 +106,7 @@ def test_a_description_in_generated_code_is_a_docstring(text):
 @pytest.mark.parametrize("secret", ["u:pass", "u:p@ss", "u:p@:ss@x", "__token__:pypi-x", "tok"])
 def test_no_part_of_an_indexs_password_is_shown(secret):
     for line in (
-        f"--index-url http://{secret}@host/simple",
+        f"-i http://{secret}@host/simple",
         f"a @ https://{secret}@host/a.whl",
         f"git+ssh://{secret}@host/a",
     ):
