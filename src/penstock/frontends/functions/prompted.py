@@ -56,35 +56,12 @@ class Prompts:
         marks = planned.function.marks
         if marks.kind == "function":
             return node
-        for name, given in planned.given.items():
-            if isinstance(given, Group):
-                raise LoadError(
-                    f"{planned.function.place}: a prompt's parameter takes one value, so {name!r} of {node.name}() cannot be"
-                    " given a group(); put the values together in a function of their own.",
-                    code="InvalidPrompt",
-                )
-        if node.expands:
-            raise LoadError(
-                f"{planned.function.place}: a prompt is one text, so {node.name}() cannot return Each[…].",
-                code="InvalidPrompt",
-            )
+        _refuse_sequences(node, planned)
         text, variables = self._template(node.name)
         inputs = {
             name: value for name, value in node.inputs.items() if isinstance(value, Reference) or name in variables
         }
-        for name in sorted(variables - planned.function.parameters.keys()):
-            self._find(
-                planned,
-                "TemplateVariable",
-                f"The template of {node.name}() uses {name!r}, which is none of its parameters; add it to them:"
-                f" def {planned.function.name}({', '.join([*planned.function.parameters, name])}).",
-            )
-        for name in sorted(
-            name for name, value in inputs.items() if isinstance(value, Reference) and name not in variables
-        ):
-            self._find(
-                planned, "UnusedInput", f"The template of {node.name}() does not use its parameter {name!r}.", "warning"
-            )
+        self._find_differences(planned, inputs, variables)
         if marks.settings.get("api") == "chat":
             text = text if self._has_roles(node.name, set()) else f"user:\n{text}"
         function = planned.function
@@ -103,6 +80,25 @@ class Prompts:
             settings = {**own, **({"model": model, "deployment_name": model} if model else {})}
             inputs = {**inputs, **settings}
         return dataclasses.replace(node, call=call, inputs=inputs)
+
+    def _find_differences(self, planned: Planned, inputs: Mapping[str, Any], variables: frozenset[str]) -> None:
+        """Note the variables that no parameter gives, and the parameters that no variable takes."""
+        for name in sorted(variables - planned.function.parameters.keys()):
+            self._find(
+                planned,
+                "TemplateVariable",
+                f"The template of {planned.name}() uses {name!r}, which is none of its parameters; add it to them:"
+                f" def {planned.function.name}({', '.join([*planned.function.parameters, name])}).",
+            )
+        for name in sorted(
+            name for name, value in inputs.items() if isinstance(value, Reference) and name not in variables
+        ):
+            self._find(
+                planned,
+                "UnusedInput",
+                f"The template of {planned.name}() does not use its parameter {name!r}.",
+                "warning",
+            )
 
     def _template(self, name: str) -> tuple[str, frozenset[str]]:
         if name not in self._templates:
@@ -133,3 +129,18 @@ class Prompts:
             if self._has_roles(other.name, seen):
                 return True
         return False
+
+
+def _refuse_sequences(node: Node, planned: Planned) -> None:
+    for name, given in planned.given.items():
+        if isinstance(given, Group):
+            raise LoadError(
+                f"{planned.function.place}: a prompt's parameter takes one value, so {name!r} of {node.name}() cannot be"
+                " given a group(); put the values together in a function of their own.",
+                code="InvalidPrompt",
+            )
+    if node.expands:
+        raise LoadError(
+            f"{planned.function.place}: a prompt is one text, so {node.name}() cannot return Each[…].",
+            code="InvalidPrompt",
+        )
