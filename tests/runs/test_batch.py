@@ -86,6 +86,13 @@ def test_byte_order_marks_line_endings_and_huge_lines_are_no_trouble(desk):
     assert lines[2].output["loud"] == "\U0001f600\ud800!"
 
 
+def test_a_mapping_that_only_looks_like_a_column_is_noted(desk):
+    outcome = desk.run(desk.shouting(), [{"text": "a"}], name="r", column_mapping={"text": "${data.text"})
+    note = "Mapping 'text': '${data.text' is a constant; only a whole ${source.column} is replaced."
+    assert note in outcome.notes
+    assert note in outcome.run.properties["notes"]
+
+
 def test_missing_cell_takes_the_inputs_default_or_fails_the_run(desk):
     flow = desk.shouting()
     mapping = {"text": "${data.text}", "mark": "${data.mark}"}

@@ -294,7 +294,9 @@ class _Batch:
         self.notes.extend(mapping.notes)
         sources = open_sources(self.datasets, self.spec.runs, mapping.sources, self.store, stack)
         known = {source.name: source.columns for source in sources}
-        wrong = [item for item in mapping.check(inputs, known, strict=self.flow.strict) if item.severity == "error"]
+        found = mapping.check(inputs, known, strict=self.flow.strict)
+        self.notes.extend(item.message for item in found if item.code == "ConstantMapping")
+        wrong = [item for item in found if item.severity == "error"]
         if wrong:
             said = " ".join(f"{item.message} {item.hint}".strip() for item in wrong)
             raise InputError(f"The input for batch run is incorrect. {said}", code="ApplyInputMappingError")
