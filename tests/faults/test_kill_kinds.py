@@ -1,4 +1,4 @@
-"""kill -9 in the middle of a sequence, a conversation, a class's batch: what was finished is kept, the rest is done once more."""
+"""kill -9 in the middle of a sequence, a conversation, a class's batch: what was finished is kept, the rest is done again."""
 
 import json
 import random
