@@ -2,8 +2,8 @@
 
 usage: kinds.py [--lines 20000] [--asked 20000] [--repeats 5] [--json OUT]
 
-The first rows do the same small work without a model; the others ask a scripted model once a line. The kinds take turns, so that
-what else the machine does meets all of them; each figure is the median with the smallest and the largest beside it.
+The first rows do the same small work without a model; the others ask a scripted model once a line. The kinds take turns, so
+that what else the machine does meets all of them; each figure is the median with the smallest and the largest beside it.
 """
 
 import argparse
@@ -40,7 +40,10 @@ PLAIN = {
         },
         ".",
     ),
-    "functions": ({"work.py": f"def said(text: str) -> str:\n{WORK}".replace("{'said': ", "").replace("}'}", "}'")}, "work.py"),
+    "functions": (
+        {"work.py": f"def said(text: str) -> str:\n{WORK}".replace("{'said': ", "").replace("}'}", "}'")},
+        "work.py",
+    ),
 }
 PROMPT = "user:\nSay {{text}} again.\n"
 ASKED = {
@@ -56,8 +59,8 @@ ASKED = {
     ),
     "prompty": (
         {
-            "ask.prompty": "---\nmodel:\n  api: chat\n  configuration: {type: openai, connection: c, model: m}\n  parameters: {}\n"
-            f"inputs: {{text: {{type: string}}}}\n---\n{PROMPT}"
+            "ask.prompty": "---\nmodel:\n  api: chat\n  configuration: {type: openai, connection: c, model: m}\n"
+            f"  parameters: {{}}\ninputs: {{text: {{type: string}}}}\n---\n{PROMPT}"
         },
         "ask.prompty",
     ),

@@ -1,3 +1,4 @@
+import os
 import zipfile
 
 import pytest
@@ -73,10 +74,10 @@ def test_caches_and_hidden_work_are_not_copied(write_flow, tmp_path):
 
 
 def test_a_folder_that_cannot_be_copied_is_said_so(write_flow, tmp_path):
-    (tmp_path / "loop").mkdir()
-    (tmp_path / "loop" / "self").symlink_to(tmp_path / "loop")
+    (tmp_path / "odd").mkdir()
+    os.mkfifo(tmp_path / "odd" / "pipe")
     with pytest.raises(LoadError, match="cannot be copied"):
-        merged(write_flow, tmp_path, "[../loop]")
+        merged(write_flow, tmp_path, "[../odd]")
 
 
 @pytest.mark.parametrize(
@@ -98,3 +99,14 @@ def test_the_key_is_gone_from_the_copy_and_all_else_keeps_its_line(write_flow, t
     copy = load(merge(original, tmp_path / "merged"))
     assert copy.additional_includes == ()
     assert copy.inputs == original.inputs  # with their lines
+
+
+def test_links_that_lead_back_are_not_followed_for_ever(write_flow, tmp_path):
+    write(tmp_path, {"shared/a.py": "a"})
+    folder = write_flow("additional_includes: [../shared]\nnodes: []\n", {"own.py": "x"})
+    for name in ("one", "two"):
+        (folder / name).symlink_to(".")
+    (folder / "elsewhere").symlink_to("../shared")
+    copied = merge(load(folder), tmp_path / "merged").parent
+    assert sorted(path.name for path in copied.iterdir()) == ["elsewhere", "flow.dag.yaml", "own.py", "shared"]
+    assert (copied / "elsewhere/a.py").read_text() == "a"

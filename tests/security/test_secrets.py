@@ -263,3 +263,23 @@ def test_an_error_of_ours_tells_no_secret(tmp_path, monkeypatch, capsys, error):
     logs = "".join(path.read_text() for path in (tmp_path / "home").rglob("*.log"))
     assert "Traceback" in said.err
     assert MARK not in said.out + said.err + logs
+
+
+def test_a_key_given_to_a_constructor_as_text_is_kept_nowhere(tmp_path, monkeypatch, capfd):
+    key = "sk-canary-4711-of-init"
+    code = "class Asker:\n    def __init__(self, api_key: str, name: str = 'n'):\n        self.key = api_key\n"
+    code += "    def __call__(self, text: str) -> dict:\n        print(self.key)\n        return {'said': self.key + text}\n"
+    (tmp_path / "app.py").write_text(code)
+    (tmp_path / "flow.flex.yaml").write_text("entry: app:Asker\n")
+    (tmp_path / "data.jsonl").write_text('{"text": "a"}\n')
+    monkeypatch.setenv("PENSTOCK_HOME", str(tmp_path / "home"))
+    data = str(tmp_path / "data.jsonl")
+    flow = ["--flow", str(tmp_path), "--init", f"api_key={key}", "name=kept"]
+    assert main(["run", "create", *flow, "--data", data, "--name", "r"]) == 0
+    assert main(["run", "show", "-n", "r"]) == 0
+    written = [path for path in (tmp_path / "home").rglob("*") if path.is_file()]
+    assert [path for path in written if key.encode() in path.read_bytes()] == []
+    assert key not in "".join(capfd.readouterr())
+    # What the key was is not known any more, so it has to be said again.
+    assert main(["run", "create", "--resume-from", "r", "--name", "again"]) == 2
+    assert main(["run", "create", "--resume-from", "r", "--name", "again", *flow[2:]]) == 0

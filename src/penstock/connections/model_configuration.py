@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Self
 from penstock.connections.azure import AzureOpenAIConnection
 from penstock.connections.connection import Connection
 from penstock.connections.hosted import OpenAIConnection
+from penstock.connections.redact import secret_variables
 from penstock.errors import BadConnection
 
 _KEY = "api_key"
@@ -174,18 +175,26 @@ def plain(init: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Connection
 
 def without_keys(init: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """A constructor's values without the secrets in them, as they may be kept, and the names of those that had some."""
-    values = {
-        name: {key: item for key, item in value.items() if key != _KEY} if isinstance(value, Mapping) else value
-        for name, value in init.items()
-    }
-    return values, [name for name, value in init.items() if any(keys_in(value))]
+    return _bare(init), [name for name, value in init.items() if any(keys_in(value, name))]
 
 
-def keys_in(value: Any) -> Iterator[str]:
-    """Secrets in a constructor's values: keys of model configurations, given as objects or as maps."""
+def keys_in(value: Any, name: str = "") -> Iterator[str]:
+    """Secrets in a constructor's value called ``name``: model configurations' keys, and texts whose names say so."""
     if isinstance(value, ModelConfiguration):
         value = value.fields()
     if isinstance(value, Mapping):
-        key = value.get(_KEY)
-        if isinstance(key, str) and key:
-            yield key
+        for key, item in value.items():
+            if key == _KEY and isinstance(item, str):
+                yield from (item,) if item else ()
+            else:
+                yield from keys_in(item, str(key))
+    elif isinstance(value, str):
+        yield from secret_variables({name: value})
+
+
+def _bare(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: _bare(value) if isinstance(value, Mapping) else value
+        for name, value in values.items()
+        if name != _KEY and (isinstance(value, Mapping) or not any(keys_in(value, str(name))))
+    }

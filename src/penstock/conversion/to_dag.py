@@ -14,6 +14,7 @@ from penstock.conversion.code import literal
 from penstock.conversion.outcome import Remarks
 from penstock.conversion.yaml_text import dump
 from penstock.errors import LoadError
+from penstock.frontends.includes import copy_folder
 from penstock.graph.flow import Flow
 from penstock.graph.node import Node
 from penstock.graph.reference import Reference, is_reference
@@ -51,7 +52,7 @@ class ToDag:
         """
         if target.exists() and any(target.iterdir() if target.is_dir() else [target]):
             raise LoadError(f"{target}: is there already; name a folder that is not.", code="FileExists")
-        shutil.copytree(self.folder, target, dirs_exist_ok=True, ignore=_SKIP, ignore_dangling_symlinks=True)
+        copy_folder(self.folder, target, _SKIP)
         for name, text in self.files.items():
             (target / name).write_text(text, encoding="utf-8")
         file = target / "flow.dag.yaml"

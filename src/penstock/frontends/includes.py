@@ -7,7 +7,9 @@ import hashlib
 import json
 import shutil
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from penstock.errors import LoadError
 from penstock.graph.flow import Flow, Role
@@ -15,6 +17,8 @@ from penstock.store.names import safe_name
 from penstock.yaml import parse, top_level_lines
 
 _SKIP = shutil.ignore_patterns("__pycache__", ".git", ".promptflow", ".venv", "node_modules")
+_MOST = 100_000
+Skip = Callable[[Any, list[str]], set[str]]
 
 
 def merge(flow: Flow, target: Path) -> Path:
@@ -29,7 +33,7 @@ def merge(flow: Flow, target: Path) -> Path:
     source = Path(flow.source.file)
     folder = source.parent
     try:
-        shutil.copytree(folder, target, dirs_exist_ok=True, ignore=_SKIP, ignore_dangling_symlinks=True)
+        copy_folder(folder, target)
         for include in flow.additional_includes:
             _include(flow, folder, include, target)
         merged = target / source.name
@@ -100,7 +104,7 @@ def _include(flow: Flow, folder: Path, include: str, target: Path) -> None:
             code="InvalidInclude",
         )
     if path.is_dir():
-        shutil.copytree(path, target / path.name, dirs_exist_ok=True, ignore=_SKIP, ignore_dangling_symlinks=True)
+        copy_folder(path, target / path.name)
     elif path.exists():
         shutil.copy2(path, target / path.name)
     else:
@@ -108,6 +112,37 @@ def _include(flow: Flow, folder: Path, include: str, target: Path) -> None:
         with zipfile.ZipFile(target / path.name, "w", zipfile.ZIP_DEFLATED) as archive:
             for item in sorted(content.rglob("*")):
                 archive.write(item, item.relative_to(content))
+
+
+def copy_folder(folder: Path, target: Path, skip: Skip = _SKIP) -> None:
+    """Copy a folder with what its links lead to, but for those that lead back to where they stand in.
+
+    Raises:
+        LoadError: There are more than 100,000 files.
+    """
+    copied = 0
+
+    def skipped(place: str, names: list[str]) -> set[str]:
+        nonlocal copied
+        copied += len(names)
+        if copied > _MOST:
+            raise LoadError(
+                f"{folder}: more than {_MOST:,} files, links followed, are not copied; take what is no part of the flow out of"
+                " its folder.",
+                code="InvalidInclude",
+            )
+        here = Path(place)
+        back = {name for name in names if (here / name).is_symlink() and _leads_back(here / name)}
+        return {*skip(place, names), *back}
+
+    shutil.copytree(folder, target, dirs_exist_ok=True, ignore=skipped, ignore_dangling_symlinks=True)
+
+
+def _leads_back(link: Path) -> bool:
+    try:
+        return link.parent.resolve().is_relative_to(link.resolve(strict=True))
+    except (OSError, RuntimeError):
+        return False
 
 
 def _without_key(text: str) -> str:

@@ -154,7 +154,7 @@ def flow_path(spec: RunSpec) -> Path:
 
 
 def _init_keys(flow: Flow) -> set[str]:
-    return {key for node in flow.nodes for value in node.call.init.values() for key in keys_in(value)}
+    return {key for node in flow.nodes for name, value in node.call.init.items() for key in keys_in(value, name)}
 
 
 def _connection_names(spec: RunSpec, flow: Flow, connections: Connections) -> list[str]:

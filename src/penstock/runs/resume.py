@@ -118,7 +118,7 @@ def _init(spec: RunSpec, run: Run) -> Mapping[str, Any]:
     told, keys = run.properties.get("init") or {}, run.properties.get("init_keys") or ()
     if not keys:
         return told
-    if without_keys(spec.init)[0] != told or not all(any(keys_in(spec.init.get(name))) for name in keys):
+    if without_keys(spec.init)[0] != told or not all(any(keys_in(spec.init.get(name), name)) for name in keys):
         raise UsageError(
             f"Run {run.name!r} was given a key inside {', '.join(keys)} of its init values, and keys are not kept; give the"
             " same values again with --init, or name a connection there instead of a key."

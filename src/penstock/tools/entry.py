@@ -125,7 +125,7 @@ def _where(error: BaseException, folder: Path) -> str:
 
 
 def _instance(cls: type[Any], call: Call, context: Context) -> Any:
-    context.connections.also_secret(key for value in call.init.values() for key in keys_in(value))
+    context.connections.also_secret(key for name, value in call.init.items() for key in keys_in(value, name))
     try:
         return cls(**_arguments(cls, call, context))
     except (Exception, SystemExit) as error:
