@@ -107,6 +107,7 @@ def test_links_that_lead_back_are_not_followed_for_ever(write_flow, tmp_path):
     for name in ("one", "two"):
         (folder / name).symlink_to(".")
     (folder / "elsewhere").symlink_to("../shared")
+    (folder / "gone").symlink_to("../nothing")
     copied = merge(load(folder), tmp_path / "merged").parent
     assert sorted(path.name for path in copied.iterdir()) == ["elsewhere", "flow.dag.yaml", "own.py", "shared"]
     assert (copied / "elsewhere/a.py").read_text() == "a"

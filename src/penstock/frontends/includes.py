@@ -115,7 +115,7 @@ def _include(flow: Flow, folder: Path, include: str, target: Path) -> None:
 
 
 def copy_folder(folder: Path, target: Path, skip: Skip = _SKIP) -> None:
-    """Copy a folder with what its links lead to, but for those that lead back to where they stand in.
+    """Copy a folder with what its links lead to, but for those that lead back to where they stand in, or to nothing.
 
     Raises:
         LoadError: There are more than 100,000 files.
@@ -132,17 +132,19 @@ def copy_folder(folder: Path, target: Path, skip: Skip = _SKIP) -> None:
                 code="InvalidInclude",
             )
         here = Path(place)
-        back = {name for name in names if (here / name).is_symlink() and _leads_back(here / name)}
-        return {*skip(place, names), *back}
+        left = {name for name in names if (here / name).is_symlink() and _leads_nowhere(here / name)}
+        return {*skip(place, names), *left}
 
-    shutil.copytree(folder, target, dirs_exist_ok=True, ignore=skipped, ignore_dangling_symlinks=True)
+    # Not with ignore_dangling_symlinks, which looks for the ends of relative links in the working directory.
+    shutil.copytree(folder, target, dirs_exist_ok=True, ignore=skipped)
 
 
-def _leads_back(link: Path) -> bool:
+def _leads_nowhere(link: Path) -> bool:
+    """Whether there is nothing at its end, or the folder that it stands in."""
     try:
         return link.parent.resolve().is_relative_to(link.resolve(strict=True))
     except (OSError, RuntimeError):
-        return False
+        return True
 
 
 def _without_key(text: str) -> str:
