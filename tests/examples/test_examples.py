@@ -185,3 +185,22 @@ def test_ten_lines_of_python_are_a_flow(tmp_path):
     run("run", "create", *flow, "--data", "examples/ten-lines/data.jsonl", "--name", "ten", "-q", home=tmp_path)
     lines = (tmp_path / "runs/ten/flow_outputs/output.jsonl").read_text(encoding="utf-8").splitlines()
     assert [json.loads(line)["length"] for line in lines] == [7, 3]
+
+
+def test_a_hamilton_module_is_compared_in_two_versions_of_its_prompts(tmp_path):
+    pytest.importorskip("hamilton", reason="apache-hamilton is not installed")
+    pytest.importorskip("openai", reason="the module's own client is not installed")
+    folder = ROOT / "examples/hamilton-summary"
+    data = tmp_path / "data.jsonl"
+    data.write_text(
+        "".join(json.dumps({"document": str(folder / name)}) + "\n" for name in ("water.txt", "harbour.txt"))
+    )
+    words = ("run", "create", "--flow", str(folder / "summary.py"), "--outputs", "summary", "--config", "file_type=txt")
+    said = {}
+    for version in ("v1", "v2"):
+        chosen = ("--variant", f"config.version={version}", "--offline", str(folder / "offline.yaml"))
+        run(*words, *chosen, "--data", str(data), "--name", version, "-q", home=tmp_path)
+        lines = (tmp_path / f"runs/{version}/flow_outputs/output.jsonl").read_text(encoding="utf-8").splitlines()
+        said[version] = [json.loads(line)["summary"] for line in lines]
+    assert len(said["v1"]) == len(said["v2"]) == 2
+    assert said["v1"] != said["v2"]
